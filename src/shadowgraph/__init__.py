@@ -1,0 +1,1 @@
+"""Lab and auditor for benchmark shadows."""

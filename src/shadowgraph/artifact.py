@@ -1,0 +1,96 @@
+"""Files that are either whole or absent, and a ledger that only grows.
+
+Here live: atomic writes and the append-only ledger.
+Not here: what the files mean; a room decides that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from shadowgraph.errors import DataError, EnvironmentFault
+from shadowgraph.identity import Json, plain
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is synced and renamed into place.
+
+    Raises:
+        EnvironmentFault: when the disk refuses the write.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"the file could not be written ({error.strerror or error})",
+            where=str(path),
+            hint="check free space and permissions, then run the same command again",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes atomically: the old file or the new one, never a part."""
+    with whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented, key-sorted JSON with a final newline; NaN is refused."""
+    text = json.dumps(plain(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, text.encode() + b"\n")
+
+
+def read_json(path: Path) -> Json:
+    """Read a JSON file of ours.
+
+    Raises:
+        DataError: when the file is absent or is no JSON; names the file and the line.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=str(path)) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"not JSON ({error})", where=str(path), hint="restore the file or delete it") from error
+
+
+class Ledger:
+    """An append-only file of JSON lines; a torn last line, left by a kill, is ignored and overwritten."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the ledger at `path`; the file is made at the first `append`."""
+        self.path = path
+
+    def rows(self) -> list[dict[str, Json]]:
+        """All whole rows, oldest first."""
+        if not self.path.exists():
+            return []
+        data = self.path.read_bytes()
+        lines = data[: data.rfind(b"\n") + 1].splitlines()
+        return [json.loads(line) for line in lines]
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Add one row and sync it to disk."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(plain(row), sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        with self.path.open("ab+") as stream:
+            stream.seek(0)
+            data = stream.read()
+            if data and not data.endswith(b"\n"):
+                stream.truncate(data.rfind(b"\n") + 1)
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())

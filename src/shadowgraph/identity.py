@@ -1,0 +1,83 @@
+"""Who is who: canonical bytes, fingerprints and provenance.
+
+Here live: the canonical form of a value, its digest, and the record of versions behind a result.
+Not here: files of results (see `artifact`), timings, host names: those never enter an identity.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from shadowgraph.errors import Defect
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+
+def plain(value: Any, where: str = "value") -> Json:
+    """Reduce a value to JSON types; dataclasses become objects, tuples lists, numpy scalars numbers.
+
+    Raises:
+        Defect: for a NaN, an infinity or a type that has no canonical form.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return plain(value.tolist(), where)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise Defect(f"the number {value} has no place in a result", where=where)
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    raise Defect(f"a {type(value).__name__} has no canonical form", where=where)
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Serialise a value so that equal values give equal bytes: sorted keys, no spaces, UTF-8."""
+    return json.dumps(
+        plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def fingerprint(value: Any) -> str:
+    """Digest of the canonical bytes, the first 16 hex digits of SHA-256."""
+    return hashlib.sha256(canonical_bytes(value)).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Provenance:
+    """What stood behind a result: package versions, seeds and the fingerprints of its parents."""
+
+    versions: dict[str, str]
+    seeds: dict[str, int]
+    parents: dict[str, str]
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of packages; a package that is absent is named as "absent"."""
+    found: dict[str, str] = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
