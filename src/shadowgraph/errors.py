@@ -50,6 +50,10 @@ class ShadowgraphError(Exception):
         advice = f"; {hint}" if hint else ""
         super().__init__(f"{place}{found}{advice}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross a process border with all parts kept."""
+        return _rebuild, (type(self), self.found, self.where, self.hint)
+
     def as_dict(self) -> dict[str, object]:
         """The same fault as plain data for `--json`."""
         return {
@@ -94,6 +98,11 @@ class Defect(ShadowgraphError):
 
     exit_code = 70
     label = "defect in shadowgraph"
+
+
+def _rebuild(kind: type[ShadowgraphError], found: str, where: str, hint: str) -> ShadowgraphError:
+    """Undo `ShadowgraphError.__reduce__`."""
+    return kind(found, where=where, hint=hint)
 
 
 def require(module: str, extra: str) -> None:
