@@ -67,6 +67,18 @@ def read_json(path: Path) -> Json:
         raise DataError(f"not JSON ({error})", where=str(path), hint="restore the file or delete it") from error
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file of ours that holds one object.
+
+    Raises:
+        DataError: as `read_json`, and when the file holds anything else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise DataError(f"holds a {type(value).__name__}, not an object", where=str(path), hint="restore the file")
+    return dict(value)
+
+
 class Ledger:
     """An append-only file of JSON lines; a torn last line, left by a kill, is ignored and overwritten."""
 

@@ -33,9 +33,9 @@ class Study(Table):
 
 
 class PoolTable(Table):
-    """Where the documents come from; `tokens` is the size of the pool behind one draw."""
+    """Where the documents come from; `documents` is the size of the pool behind one draw."""
 
-    tokens: Annotated[int, Field(ge=10_000)]
+    documents: Annotated[int, Field(ge=100)]
     zipf: Annotated[float, Field(ge=0.0, le=3.0)] = 1.0
     benchmark_format_share: Annotated[float, Field(gt=0.0, le=0.05)] = 0.05
     files: tuple[str, ...] = ()

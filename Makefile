@@ -1,0 +1,66 @@
+# One environment, .venv, built in steps. A step is repeated only when pyproject.toml or constraints.txt changes.
+# PYTHON=python3.12 picks an interpreter, PIP_FLAGS=... goes to every pip call.
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := pyproject.toml constraints.txt
+INSTALL = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --no-compile --disable-pip-version-check --no-input $(PIP_FLAGS)
+PYTEST = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest
+DEMO := recipes/first-light.toml
+OUT := out/first-light
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check check-all bench pages clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+demo: $(VENV)/.lab  ## install, then run the first-light study; interrupt it and run it again at will
+	$(BIN)/shadowgraph study run $(DEMO) --output $(OUT)
+
+test: $(VENV)/.test  ## every test but the slow ones
+	$(PYTEST) -m "not slow"
+
+check: $(VENV)/.test  ## lint, format, types, floors and house rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(PYTEST) tests/house
+
+check-all: check $(VENV)/.crosscheck  ## check, then every test, slow ones and the comparison with a peer included
+	$(PYTEST)
+
+bench: $(VENV)/.lab  ## run every benchmark
+	@set -e; found=0; for file in benchmarks/*.py; do [ -e "$$file" ] || continue; found=1; \
+	  echo "== $$file"; OMP_NUM_THREADS=1 $(BIN)/python "$$file"; done; \
+	[ $$found = 1 ] || echo "there are no benchmarks yet"
+
+pages: $(VENV)/.lab  ## write the pages of docs/ that come from the code
+	$(BIN)/python docs/build_pages.py
+
+clean:  ## remove the environment, the caches and the builds; studies in out/ stay
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.lab: $(PINS) | $(VENV)/.made
+	@echo "Installing the pinned dependencies into $(VENV): about 3 minutes, once"
+	$(INSTALL) -c constraints.txt torch
+	$(INSTALL) -c constraints.txt -e ".[lab]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.lab
+	$(INSTALL) -c constraints.txt -e ".[test]"
+	@touch $@
+
+$(VENV)/.crosscheck: $(VENV)/.test
+	$(INSTALL) -c constraints.txt -e ".[crosscheck]"
+	@touch $@

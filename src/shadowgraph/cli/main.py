@@ -1,0 +1,113 @@
+"""The command `shadowgraph`: verbs, faults and exit codes.
+
+Here live: the assembly of the verbs and the one place where a fault becomes a message and an exit code.
+Not here: what a verb does.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated
+
+import typer
+import typer.main
+from typer.exceptions import TyperException
+
+import shadowgraph
+from shadowgraph.cli.audit import audit_command
+from shadowgraph.cli.doctor import doctor_command
+from shadowgraph.cli.inspect import inspect_command
+from shadowgraph.cli.output import emit_fault
+from shadowgraph.cli.scan import scan_command
+from shadowgraph.cli.study import study_app
+from shadowgraph.errors import Defect, EnvironmentFault, ShadowgraphError
+
+app = typer.Typer(
+    name="shadowgraph",
+    help="Lab and auditor for benchmark shadows: matched training runs, update spectra, honest answers.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(study_app, name="study")
+app.command("inspect")(inspect_command)
+app.command("scan")(scan_command)
+app.command("audit")(audit_command)
+app.command("doctor")(doctor_command)
+
+
+def _show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        typer.echo(shadowgraph.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Lab and auditor for benchmark shadows: matched training runs, update spectra, honest answers."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; raised in the main thread so that work is left in order."""
+
+
+def _on_terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        The exit code: 0 done, 1 gate failed, 2 usage or specification, 3 input rejected, 4 inconclusive,
+        5 environment, 70 a defect of ours, 130 and 143 interrupted.
+    """
+    as_json = "--json" in arguments
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=list(arguments), prog_name="shadowgraph", standalone_mode=False)
+    except ShadowgraphError as fault:
+        return emit_fault(fault, as_json)
+    except TyperException as error:
+        return emit_fault(_usage(error), as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted; the same command goes on where this one stopped", err=True)
+        return 130
+    except Terminated:
+        typer.echo("terminated; the same command goes on where this one stopped", err=True)
+        return 143
+    except MemoryError:
+        return emit_fault(EnvironmentFault("out of memory", hint="free memory or use fewer workers"), as_json)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001  the last net: what nobody foresaw is our defect, shown whole
+        traceback.print_exc()
+        return emit_fault(Defect(f"{type(error).__name__}: {error}", hint="please report this"), as_json)
+    return int(code or 0)
+
+
+def _usage(error: TyperException) -> ShadowgraphError:
+    """A wrong command line as a fault of ours."""
+    from shadowgraph.errors import SpecError
+
+    return SpecError(" ".join(error.format_message().split()).rstrip("."), hint="see --help")
+
+
+def run() -> None:
+    """Entry point of the installed script."""
+    signal.signal(signal.SIGTERM, _on_terminate)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""What commands write: data on stdout, faults and progress on stderr.
+
+Here live: JSON and text output, faults, and the line of progress.
+Not here: what is computed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from shadowgraph.errors import ShadowgraphError
+from shadowgraph.identity import plain
+from shadowgraph.work.account import Display, State
+
+QUIET_EVERY = 15.0  # seconds between progress lines where stderr is no terminal
+
+
+def emit_json(value: Any) -> None:
+    """Write one JSON document to stdout."""
+    typer.echo(json.dumps(plain(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def emit_fault(fault: ShadowgraphError, as_json: bool) -> int:
+    """Say a fault in one line on stderr, and as JSON on stdout where data was asked for as JSON.
+
+    Returns:
+        The exit code.
+    """
+    typer.echo(f"{fault.label}: {fault}", err=True)
+    if as_json:
+        emit_json({"error": fault.as_dict()})
+    return fault.exit_code
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: "48 s", "3 min 05 s", "1 h 12 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def sentence(state: State) -> str:
+    """Progress in words."""
+    left = "estimating time left" if state.left is None else f"about {duration(state.left)} left"
+    running = ", ".join(state.running[:3])
+    return f"{state.share:4.0%}  {state.done} of {state.total} jobs  {left}" + (f"  ({running})" if running else "")
+
+
+@contextmanager
+def progress_display() -> Generator[Display]:
+    """Yield a display of progress on stderr: a bar on a terminal, a line now and then elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines()
+        return
+    with Progress(
+        BarColumn(bar_width=30), TextColumn("{task.description}", markup=False), console=console, transient=True
+    ) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda state: bar.update(task, completed=state.share, description=sentence(state))
+
+
+def _lines() -> Callable[[State], None]:
+    """A display that writes a line every `QUIET_EVERY` seconds."""
+    last = [0.0]
+
+    def show(state: State) -> None:
+        now = time.monotonic()
+        if now - last[0] >= QUIET_EVERY:
+            last[0] = now
+            typer.echo(sentence(state), err=True)
+            sys.stderr.flush()
+
+    return show

@@ -1,0 +1,145 @@
+"""The verbs of a study: plan, run, status, report.
+
+Here live: their arguments and what they print.
+Not here: the study (`study`) and the page (`report`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shadowgraph.cli.output import duration, emit_json, progress_display
+from shadowgraph.errors import SpecError
+
+study_app = typer.Typer(help="The controlled experiment.", no_args_is_help=True, rich_markup_mode=None)
+
+Spec = Annotated[Path, typer.Argument(help="A study file (TOML).")]
+Folder = Annotated[Path, typer.Argument(help="The output folder of a study.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@study_app.command("plan")
+def plan_command(spec: Spec, as_json: AsJson = False) -> None:
+    """Freeze and hash a study, and say what it costs and what it can show; nothing runs.
+
+    Examples:
+      shadowgraph study plan recipes/first-light.toml
+
+      shadowgraph study plan recipes/first-light.toml --json
+    """
+    from shadowgraph.study.plan import describe, freeze
+
+    plan = freeze(spec)
+    if as_json:
+        emit_json({"plan_hash": plan.hash, "smallest_p": plan.smallest_p, **plan.frozen()})
+        return
+    for line in describe(plan):
+        typer.echo(line)
+
+
+@study_app.command("run")
+def run_command(
+    spec: Spec,
+    output: Annotated[Path, typer.Option(help="Folder of the study; the same command resumes in it.")],
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes, one thread each; default: cores.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder of trained bases, shared between studies.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Delete another study found in the folder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study, or go on where it stopped: documents, runs, scores, analysis, page.
+
+    Examples:
+      shadowgraph study run recipes/first-light.toml --output out/first-light
+
+      shadowgraph study run my.toml --output out/mine --workers 4
+    """
+    from shadowgraph.artifact import write_bytes
+    from shadowgraph.report.report import render_study
+    from shadowgraph.report.text import study_table
+    from shadowgraph.study.execute import execute_study, finish
+    from shadowgraph.study.layout import Layout
+    from shadowgraph.study.plan import claim_folder, describe, freeze
+
+    plan = freeze(spec)
+    claim_folder(plan, output, overwrite=overwrite)
+    layout = Layout(output)
+    if not layout.complete.exists():
+        for line in describe(plan):
+            typer.echo(line, err=True)
+        with progress_display() as display:
+            spent = execute_study(plan, layout, workers=workers or _cores(), cache=cache, display=display)
+        write_bytes(layout.report, render_study(_result(layout)).encode())
+        finish(plan, layout)
+        typer.echo(f"done in {duration(spent)} of this start", err=True)
+    if as_json:
+        emit_json(_result(layout))
+        return
+    typer.echo(study_table(_result(layout)))
+    typer.echo(f"report: {layout.report.resolve()}")
+
+
+def _result(layout: Any) -> dict[str, Any]:
+    """The result of a study folder."""
+    from shadowgraph.artifact import read_object
+    from shadowgraph.errors import DataError
+
+    result = read_object(layout.result)
+    if result.get("kind") != "study":
+        raise DataError("no result of a study", where=str(layout.result))
+    return result
+
+
+@study_app.command("status")
+def status_command(folder: Folder, as_json: AsJson = False) -> None:
+    """Say how far a study is.
+
+    Examples:
+      shadowgraph study status out/first-light
+
+      shadowgraph study status out/first-light --json
+    """
+    from shadowgraph.study.execute import progress_of
+
+    status = progress_of(folder)
+    if as_json:
+        emit_json({"schema_version": "1.0", "kind": "status", **asdict(status)})
+        return
+    typer.echo(f"{status.name} (plan {status.plan_hash}): {status.state}")
+    for stage, (done, total) in status.stages.items():
+        typer.echo(f"  {stage:10} {done} of {total}")
+
+
+@study_app.command("report")
+def report_command(folder: Folder, as_json: AsJson = False) -> None:
+    """Make the page of a finished study anew from its result, and print the table.
+
+    Examples:
+      shadowgraph study report out/first-light
+
+      shadowgraph study report out/first-light --json
+    """
+    from shadowgraph.artifact import write_bytes
+    from shadowgraph.report.report import render_study
+    from shadowgraph.report.text import study_table
+    from shadowgraph.study.layout import Layout
+
+    layout = Layout(folder)
+    if not layout.result.exists():
+        raise SpecError("no result.json here yet", where=str(folder), hint="run the study to its end first")
+    result = _result(layout)
+    write_bytes(layout.report, render_study(result).encode())
+    if as_json:
+        emit_json(result)
+        return
+    typer.echo(study_table(result))
+    typer.echo(f"report: {layout.report.resolve()}")

@@ -1,0 +1,79 @@
+"""The contrast of two footprints of one base: where and by how much their updates differ in concentration.
+
+Here live: `Contrast` and `contrast`.
+Not here: intervals and tests. Two footprints are one observation each; inference needs draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from shadowgraph.errors import DataError
+from shadowgraph.footprint.endpoint import endpoint
+from shadowgraph.footprint.table import Footprint
+from shadowgraph.measures.spectrum import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Differences a − b, each at equal base and over the slots both have.
+
+    Attributes:
+        K: difference of K, nats.
+        K_emb: difference of K_emb, nats.
+        log_norm: difference of the log relative norms; far from 0, the contrast of K is partly one of size.
+        per_slot: difference of the mean k of each common slot.
+        slots: the common slots.
+        dropped: slots that only one of the two has.
+    """
+
+    K: Reading
+    K_emb: Reading
+    log_norm: Reading
+    per_slot: dict[str, float]
+    slots: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def contrast(a: Footprint, b: Footprint) -> Contrast:
+    """Compare two updates of one base.
+
+    Args:
+        a: footprint with a base.
+        b: footprint with the same base.
+
+    Returns:
+        Differences a − b; a difference whose parts are not both readable carries the status of the first that is not.
+
+    Raises:
+        DataError: a footprint without a base, or two different bases.
+    """
+    if a.parents.get("before") != b.parents.get("before") or "before" not in a.parents:
+        raise DataError("the two footprints do not have the same base", hint="scan both against one base")
+    ours, theirs = _slots(a), _slots(b)
+    common = ours & theirs
+    left, right = endpoint(a, common), endpoint(b, common)
+    per_slot = {
+        slot: fmean(k for _, k in left.per_slot[slot]) - fmean(k for _, k in right.per_slot[slot])
+        for slot in sorted(left.per_slot.keys() & right.per_slot.keys())
+    }
+    return Contrast(
+        K=_difference(left.K, right.K),
+        K_emb=_difference(left.K_emb, right.K_emb),
+        log_norm=_difference(left.log_norm, right.log_norm),
+        per_slot=per_slot,
+        slots=tuple(sorted(common)),
+        dropped=tuple(sorted(ours ^ theirs)),
+    )
+
+
+def _slots(footprint: Footprint) -> set[str]:
+    """Slots with at least one readable update."""
+    return set(endpoint(footprint).per_slot)
+
+
+def _difference(a: Reading, b: Reading) -> Reading:
+    if a.value is None or b.value is None:
+        return Reading(None, a.status if a.value is None else b.status)
+    return Reading(a.value - b.value)

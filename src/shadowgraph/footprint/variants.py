@@ -1,0 +1,93 @@
+"""Other readings of K, frozen beside it: a contrast that turns its sign in one of them is not robust.
+
+Here live: the variants of K that need only the spectra of the update.
+Not here: K itself (`endpoint`) and contrasts. Variants carry no null: at equal base, shapes and slots it cancels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from statistics import fmean, median
+
+import numpy as np
+
+from shadowgraph.footprint.endpoint import concentration_of, endpoint
+from shadowgraph.footprint.table import Footprint, MatrixRecord
+from shadowgraph.measures.rank import erank_energy, participation_ratio, stable_rank
+from shadowgraph.measures.spectrum import Reading, Spectrum
+
+Measure = Callable[[Spectrum], Reading]
+
+
+def variants(footprint: Footprint) -> dict[str, Reading]:
+    """Read the variants of K; all in nats, higher is more concentrated.
+
+    Keys: `erank_energy` and `stable_rank` (minus the mean log of that rank), `without_first` (participation ratio
+    after the leading component is dropped), `block_pooled` (per layer (ΣF)² / Σ(F²/PR) over its matrices),
+    `median` (of k over matrices), `with_embedding` (K_emb as one slot more), `without_<slot>` for every slot.
+
+    Args:
+        footprint: a footprint with a base.
+
+    Returns:
+        Key → reading; a reading without a number carries the reason.
+    """
+    main = endpoint(footprint)
+    if main.K.value is None:
+        return {"K": main.K}
+    blocks = [
+        record
+        for record in footprint.matrices
+        if record.role.is_block_linear and concentration_of(record).value is not None
+    ]
+    slots = {slot: fmean(k for _, k in layers) for slot, layers in main.per_slot.items()}
+    found = {
+        "erank_energy": _slot_mean(blocks, erank_energy),
+        "stable_rank": _slot_mean(blocks, stable_rank),
+        "without_first": _slot_mean(blocks, lambda spectrum: participation_ratio(_tail(spectrum))),
+        "block_pooled": _block_pooled(blocks),
+        "median": Reading(median(k for record in blocks if (k := concentration_of(record).value) is not None)),
+        "with_embedding": main.K_emb
+        if main.K_emb.value is None
+        else Reading(fmean([*slots.values(), main.K_emb.value])),
+    }
+    for slot in slots:
+        rest = [k for other, k in slots.items() if other != slot]
+        found[f"without_{slot}"] = Reading(fmean(rest)) if rest else Reading(None, "one_slot")
+    return found
+
+
+def _tail(spectrum: Spectrum) -> Spectrum:
+    """The spectrum without its leading value, as the matrix of one rank less."""
+    values = spectrum.values[1:]
+    shape = (spectrum.shape[0] - 1, spectrum.shape[1] - 1)
+    return Spectrum(values, shape, float(np.sum(np.square(values))), spectrum.method, spectrum.error_bound)
+
+
+def _slot_mean(blocks: Iterable[MatrixRecord], measure: Measure) -> Reading:
+    """Minus the mean over slots of the mean over layers of ln measure; experts averaged first."""
+    cells: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for record in blocks:
+        if record.spectrum is None:
+            continue
+        reading = measure(record.spectrum)
+        if reading.value is None:
+            return reading
+        cells[record.role.slot][record.layer or 0].append(-math.log(reading.value))
+    return Reading(fmean(fmean(fmean(cell) for cell in layers.values()) for layers in cells.values()))
+
+
+def _block_pooled(blocks: Iterable[MatrixRecord]) -> Reading:
+    """Minus the mean over layers of ln of the participation ratio of a layer's matrices side by side."""
+    sums: Mapping[int, list[tuple[float, float]]] = defaultdict(list)
+    for record in blocks:
+        if record.spectrum is None:
+            continue
+        ratio = participation_ratio(record.spectrum)
+        if ratio.value is None:
+            return ratio
+        sums[record.layer or 0].append((record.spectrum.energy, record.spectrum.energy**2 / ratio.value))
+    pooled = [sum(energy for energy, _ in cell) ** 2 / sum(fourth for _, fourth in cell) for cell in sums.values()]
+    return Reading(-fmean(math.log(value) for value in pooled))

@@ -1,0 +1,293 @@
+"""Tables of a study: the words and numbers, without markup.
+
+Here live: what a table is, and the tables of the study page; the terminal prints from the same accessors.
+Not here: HTML, colours and pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shadowgraph.report.numerals import DASH, percent, probability, sensible, shown, trimmed, with_interval, with_sd
+from shadowgraph.report.record import Quantity, Record
+
+ENDPOINTS = (("K", "K"), ("K_emb", "K of embeddings"), ("log_norm", "log relative norm"))
+OUTSIDE = ("composed", "recall", "other")
+SPLITS = ("benchmark", "reformatted", *OUTSIDE, "retained")
+MEASURES = (("accuracy", "accuracy"), ("bits_per_byte", "bits per byte"))
+BALANCE = {
+    "base_loss": "loss of the base on it, nats a token",
+    "kl_to_base": "KL to the base's mixture, nats",
+    "unigram_entropy": "unigram entropy, nats",
+    "document_length": "document length, tokens",
+    "unique_token_share": "share of unique tokens",
+    "benchmark_format_share": "share in the benchmark's format",
+    "benchmark_family_share": "share from the benchmark's families",
+    "documents": "documents",
+    "tokens": "tokens",
+}
+ROWS_SHOWN = 400
+
+
+def endpoint_name(key: str) -> str:
+    """An endpoint in words."""
+    return dict(ENDPOINTS).get(key, key.replace("_", " "))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One field of a table; `css` is a class of the page's sheet, `arm` names an arm to be marked."""
+
+    text: str
+    css: str = ""
+    arm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns and rows; a column whose name begins with ">" holds numbers."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+    numeric: tuple[bool, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep which columns hold numbers."""
+        object.__setattr__(self, "numeric", tuple(name.startswith(">") for name in self.columns))
+
+    @property
+    def names(self) -> list[str]:
+        """Column names without their mark."""
+        return [name.removeprefix(">") for name in self.columns]
+
+    def cut(self) -> Table:
+        """The same table with at most 400 rows and a note that says so."""
+        if len(self.rows) <= ROWS_SHOWN:
+            return self
+        text = f"First {ROWS_SHOWN} of {len(self.rows):,} rows; all of them are in result.json."
+        return Table(self.columns, self.rows[:ROWS_SHOWN], text)
+
+
+def words(text: str) -> Cell:
+    """A cell of words; an empty one shows a dash."""
+    return Cell(text or DASH)
+
+
+def arm_cell(name: str) -> Cell:
+    """The name of an arm, marked in its colour."""
+    return Cell(name, "arm", name)
+
+
+def value(quantity: Quantity, text: str | None = None, *, sign: bool = False) -> Cell:
+    """A number, or its reason set apart."""
+    if quantity.value is None:
+        return Cell(shown(quantity), "missing")
+    return Cell(text if text is not None else shown(quantity, sign=sign))
+
+
+def raw(number: float | None, *, sign: bool = False) -> Cell:
+    """A bare number or a gap."""
+    return value(Quantity(number), sign=sign)
+
+
+def arm_names(study: Record) -> list[str]:
+    """Arms in the order of the result."""
+    return [arm.text("name", "unnamed") for arm in study.records("arms")]
+
+
+def endpoint_table(study: Record) -> Table:
+    """K, K_emb and log norm by arm, mean ± standard deviation over draws, and the number of draws."""
+    rows: list[list[Cell]] = []
+    for arm in study.records("arms"):
+        ends = arm.record("endpoint")
+        row = [arm_cell(arm.text("name", "unnamed")), Cell("novel", "novel") if arm.flag("novel") else Cell("")]
+        for key, _ in ENDPOINTS:
+            one = ends.record(key)
+            row.append(value(one.number("mean"), with_sd(one.number("mean"), one.number("sd"))))
+        draws = [item for item in ends.record("K").numbers("values") if item is not None]
+        rows.append([*row, Cell(str(len(draws)))])
+    names = [f">{name}" for _, name in ENDPOINTS]
+    return Table(["arm", "", *names, ">draws"], rows, "Mean ± standard deviation over draws.")
+
+
+def run_table(study: Record) -> Table:
+    """One row a run."""
+    rows: list[list[Cell]] = []
+    for run in study.records("runs"):
+        numbers = (value(run.number(key)) for key in ("K", "K_emb", "log_norm", "final_loss", "tokens"))
+        rows.append([arm_cell(run.text("arm")), Cell(run.text("draw", DASH)), Cell(run.text("seed", DASH)), *numbers])
+    columns = ["arm", ">draw", ">seed", ">K", ">K of embeddings", ">log relative norm", ">final loss", ">tokens"]
+    return Table(columns, rows).cut()
+
+
+def balance_table(study: Record) -> Table:
+    """The balance sheet: how alike the arms' documents are, means ± standard deviations over draws."""
+    arms = study.records("arms")
+    present = [key for arm in arms for key in arm.record("balance").data]
+    keys = [*(key for key in BALANCE if key in present), *sorted(set(present) - set(BALANCE))]
+    rows: list[list[Cell]] = []
+    for key in keys:
+        row = [Cell(BALANCE.get(key, key.replace("_", " ")))]
+        for arm in arms:
+            one = arm.record("balance").record(key)
+            missed = any(not item.flag("met") and item.text("key") == key for item in arm.records("calipers"))
+            cell = value(one.number("mean"), with_sd(one.number("mean"), one.number("sd")))
+            row.append(Cell(cell.text, "off", "") if missed and not cell.css else cell)
+        rows.append(row)
+    return Table(["", *(f">{name}" for name in arm_names(study))], rows)
+
+
+def caliper_table(study: Record) -> Table:
+    """Every caliper: the difference, its limit and whether it is met."""
+    rows: list[list[Cell]] = []
+    for arm in study.records("arms"):
+        for item in arm.records("calipers"):
+            met = item.flag("met")
+            fate = {True: Cell("met", "good"), False: Cell("missed", "bad"), None: Cell("unknown", "missing")}[met]
+            key = item.text("key")
+            gap, limit = item.number("difference"), item.number("limit")
+            rows.append([
+                arm_cell(arm.text("name", "unnamed")),
+                words(item.text("against")),
+                words(BALANCE.get(key, key.replace("_", " ")).split(",", maxsplit=1)[0]),
+                value(gap, sensible(gap.value, 2, sign=True) if gap.value is not None else None),
+                value(limit, f"± {trimmed(limit.value)}" if limit.value is not None else None),
+                fate,
+            ])  # fmt: skip
+    return Table(["arm", "against", "quantity", ">difference", ">caliper", "fate"], rows)
+
+
+def score_of(study: Record, arm: str, split: str, measure: str) -> Record:
+    """The score row of an arm, a split and a measure; empty when there is none."""
+    for row in study.records("scores"):
+        if (row.text("arm"), row.text("split"), row.text("measure")) == (arm, split, measure):
+            return row
+    return Record({})
+
+
+def splits_of(study: Record) -> list[str]:
+    """Splits present, the known ones first."""
+    present = list(dict.fromkeys(row.text("split") for row in study.records("scores")))
+    return [*(name for name in SPLITS if name in present), *(name for name in present if name not in SPLITS)]
+
+
+def outside_of(study: Record) -> list[str]:
+    """The splits that make the transfer panel: composed, recall, other, as far as present."""
+    present = splits_of(study)
+    return [name for name in OUTSIDE if name in present]
+
+
+def score_tables(study: Record) -> list[tuple[str, Table]]:
+    """One table a measure: arms down, splits across, mean and interval, the base first."""
+    splits = splits_of(study)
+    tables: list[tuple[str, Table]] = []
+    for measure, title in MEASURES:
+        rows: list[list[Cell]] = []
+        for arm in ("base", *arm_names(study)):
+            row = [Cell("base", "base") if arm == "base" else arm_cell(arm)]
+            for split in splits:
+                one = score_of(study, arm, split, measure)
+                mean = one.number("mean")
+                row.append(value(mean, with_interval(mean, one.interval(), sign=False)))
+            rows.append(row)
+        chances = [score_of(study, "base", split, measure).number("chance") for split in splits]
+        if any(chance.value is not None for chance in chances):
+            rows.append([Cell("chance", "base"), *(value(chance) for chance in chances)])
+        items = [score_of(study, "base", split, measure).number("items") for split in splits]
+        if any(count.value is not None for count in items):
+            rows.append([Cell("items", "base"), *(value(count, trimmed(count.value or 0)) for count in items)])
+        tables.append((title, Table(["", *(f">{name}" for name in splits)], rows)))
+    return tables
+
+
+def effects_of(study: Record) -> list[Record]:
+    """The primary effect, when present, and every contrast."""
+    primary = study.record("primary")
+    return [*([primary] if primary.data else []), *study.records("contrasts")]
+
+
+def pair_of(effect: Record) -> str:
+    """The two arms of an effect as "a − b"."""
+    return " − ".join(effect.texts("arms"))
+
+
+def effect_name(effect: Record) -> str:
+    """The name of an effect with its reading, said once."""
+    name, reading = effect.text("name") or pair_of(effect) or "unnamed", effect.text("reading")
+    return name if not reading or reading in name else f"{name}, {reading}"
+
+
+def effect_table(study: Record) -> Table:
+    """Every effect with interval, p, sizes and method."""
+    primary = study.record("primary")
+    rows: list[list[Cell]] = []
+    for effect in effects_of(study):
+        level = effect.number("level")
+        rows.append([
+            Cell(effect_name(effect), "primary" if effect.data is primary.data else ""),
+            words(endpoint_name(effect.text("endpoint"))),
+            value(effect.number("estimate"), with_interval(effect.number("estimate"), effect.interval())),
+            value(level, percent(level.value) if level.value is not None else None),
+            value(effect.number("p"), probability(effect.number("p"))),
+            words(", ".join(effect.texts("n"))),
+            value(effect.number("hedges_g")),
+            value(effect.number("cliffs_delta")),
+            words(" to ".join(sensible(item) for item in effect.numbers("support") if item is not None)),
+            words(effect.text("method")),
+        ])  # fmt: skip
+    columns = ["effect", "endpoint", ">estimate [interval]", ">level", ">p", ">draws", ">Hedges g", ">Cliff δ",
+               ">common support", "method"]  # fmt: skip
+    return Table(columns, rows)
+
+
+def equivalence_table(study: Record) -> Table:
+    """Equivalence tests: interval against margin, and where the margin comes from."""
+    rows: list[list[Cell]] = []
+    for test in study.records("equivalence"):
+        margin = test.number("margin")
+        rows.append([
+            words(test.text("name") or pair_of(test)),
+            words(endpoint_name(test.text("endpoint"))),
+            value(test.number("estimate"), with_interval(test.number("estimate"), test.interval())),
+            value(margin, f"± {trimmed(margin.value)}" if margin.value is not None else None),
+            words(test.text("origin")),
+            value(test.number("p"), probability(test.number("p"))),
+            fate_of(test),
+        ])  # fmt: skip
+    return Table(["comparison", "endpoint", ">difference [90 % interval]", ">margin", "origin of the margin", ">p",
+                  "reading"], rows)  # fmt: skip
+
+
+def fate_of(test: Record) -> Cell:
+    """The reading of one equivalence test in words."""
+    equivalent = test.flag("equivalent")
+    if equivalent is None:
+        return Cell(test.reason("equivalent") or "not tested", "missing")
+    return Cell("equivalent", "good") if equivalent else Cell("equivalence not shown", "open")
+
+
+def asymmetry_table(study: Record) -> Table:
+    """The asymmetry index by arm."""
+    rows = [
+        [arm_cell(row.text("arm")), value(row.number("estimate"),
+                                          with_interval(row.number("estimate"), row.interval()))]
+        for row in study.records("asymmetry")
+    ]  # fmt: skip
+    return Table(["arm", ">asymmetry index [interval]"], rows)
+
+
+def measure_table(study: Record) -> Table:
+    """Every measure by arm and object beside its Gaussian null."""
+    rows = [
+        [arm_cell(row.text("arm")), words(row.text("object")), words(row.text("slot")), words(row.text("measure")),
+         value(row.number("mean")), value(row.number("null_mean"))]
+        for row in study.records("measures")
+    ]  # fmt: skip
+    return Table(["arm", "object", "slot", "measure", ">mean", ">null"], rows).cut()
+
+
+def leaf_table(record: Record) -> Table:
+    """Any nested object as key and value."""
+    return Table(["key", "value"], [[Cell(key), Cell(text)] for key, text in record.leaves()]).cut()

@@ -1,0 +1,190 @@
+"""The terminal's page: the same numbers as the HTML, in plain text.
+
+Here live: `study_table` and `audit_table`.
+Not here: printing (the caller's), and any number the HTML would show otherwise.
+Plain ASCII furniture and minus signs, no box glyphs, so that a piped table can be searched and pasted.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shadowgraph.errors import printable
+from shadowgraph.report import tables
+from shadowgraph.report.audit_parts import endpoint_rows
+from shadowgraph.report.numerals import fixed, percent, probability, trimmed, with_interval, with_sd
+from shadowgraph.report.record import Record, open_result
+
+WIDTH = 100
+NAME = 14
+
+
+def study_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
+    """Render a study for the terminal.
+
+    Args:
+        result: the parsed `result.json` of kind "study".
+        width: columns of the terminal; 100 hold every column.
+
+    Returns:
+        Plain text: the answer with its claim level, the arms, the primary contrast, equivalence, limits.
+
+    Raises:
+        DataError: when the result is of another kind or a value has the wrong type; names the place.
+        SpecError: when the schema is newer than this version.
+    """
+    study = open_result(result, "study")
+    answer = study.record("answer")
+    lines = [*(_safe(sentence) for sentence in answer.texts("sentences"))]
+    lines.append(f"Claim level {_safe(answer.text('claim_level')) or 'not stated'}.")
+    blocks = ["\n".join(lines), _arms(study, width)]
+    notes = [*_effects(study), *_equivalence(study)]
+    limits = answer.texts("limits") + study.texts("limits")
+    blocks.append("\n".join(notes))
+    if limits:
+        blocks.append("\n".join(["Limits:", *(f"  - {_safe(item)}" for item in limits)]))
+    text = "\n\n".join(block for block in blocks if block)
+    return "\n".join(_wrapped(line, width) for line in text.splitlines()) + "\n"
+
+
+def audit_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
+    """Render an audit for the terminal: verdict, endpoint, checks.
+
+    Args:
+        result: the parsed `result.json` of kind "audit".
+        width: columns of the terminal.
+
+    Returns:
+        Plain text.
+
+    Raises:
+        DataError: when the result is of another kind or a value has the wrong type; names the place.
+        SpecError: when the schema is newer than this version.
+    """
+    audit = open_result(result, "audit")
+    verdict = audit.record("verdict")
+    lines = [f"{_safe(verdict.text('label', 'no verdict'))} (claim level {_safe(verdict.text('claim_level', 'none'))})"]
+    lines += [_safe(verdict.text("sentence")), ""]
+    lines += [f"{name}: {_ascii(number)}" for name, number, _ in endpoint_rows(audit)]
+    rows = [[check.text(key) for key in ("code", "fate", "title", "detail")] for check in audit.records("checks")]
+    lines += ["", *_grid(["check", "fate", "title", "detail"], rows, numeric=0, width=width)]
+    skipped = len(audit.records("skipped"))
+    if skipped:
+        lines += ["", f"Tensors not analysed: {skipped}; the report lists each with its reason."]
+    return "\n".join(_wrapped(line, width) for line in lines) + "\n"
+
+
+def _safe(text: str) -> str:
+    return printable(" ".join(text.split(" ")), limit=1000)
+
+
+def _ascii(text: str) -> str:
+    """Minus signs a shell tool can read, dashes that stay put."""
+    return _safe(text.replace("−", "-").replace("—", "-"))
+
+
+def _arms(study: Record, width: int) -> str:
+    """Arms by endpoint, scores inside and outside, and asymmetry; accuracy / bits per byte."""
+    index = {row.text("arm"): row for row in study.records("asymmetry")}
+    rows: list[list[str]] = []
+    for arm in study.records("arms"):
+        name = arm.text("name", "unnamed")
+        ends = arm.record("endpoint")
+        row = [_cut(name) + ("*" if arm.flag("novel") else "")]
+        for key in ("K", "K_emb", "log_norm"):
+            row.append(with_sd(ends.record(key).number("mean"), ends.record(key).number("sd")))
+        row += [_pair(study, name, ["benchmark"]), _pair(study, name, tables.outside_of(study))]
+        asymmetry = index.get(name, Record({})).number("estimate")
+        row.append(asymmetry.status or "-" if asymmetry.value is None else fixed(asymmetry.value, 2, sign=True))
+        rows.append(row)
+    base = ["base", "", "", "", _pair(study, "base", ["benchmark"]), _pair(study, "base", tables.outside_of(study)), ""]
+    rows.append(base)
+    names = ["arm", "K", "K_emb", "log norm", "benchmark", "outside", "asymmetry"]
+    outside = " + ".join(_safe(name) for name in tables.outside_of(study)) or "none"
+    notes = [f"Mean ± sd over draws. Scores: accuracy / bits per byte. Outside: {outside}."]
+    if any(arm.flag("novel") for arm in study.records("arms")):
+        notes.append("* novel: the documents are newer to the base than the calipers allow.")
+    return "\n".join([*_grid(names, rows, numeric=6, width=width), *notes])
+
+
+def _cut(name: str) -> str:
+    text = printable(name)
+    return text if len(text) <= NAME else text[: NAME - 1] + "…"
+
+
+def _pair(study: Record, arm: str, splits: Sequence[str]) -> str:
+    """Mean accuracy and mean bits per byte over some splits as "a / b"."""
+    parts: list[str] = []
+    for measure, decimals in (("accuracy", 3), ("bits_per_byte", 2)):
+        values = [tables.score_of(study, arm, split, measure).number("mean").value for split in splits]
+        known = [value for value in values if value is not None]
+        complete = known and len(known) == len(values)
+        parts.append(fixed(sum(known) / len(known), decimals) if complete else "-")
+    return " / ".join(parts)
+
+
+def _grid(names: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: int, width: int) -> list[str]:
+    """A plain table; the last `numeric` columns are flush right, the first ones fold when they are long."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    first = len(names) - numeric
+    for position, name in enumerate(names):
+        justify = "left" if position < first else "right"
+        folds = position == len(names) - 1 and not numeric
+        limit = 2 * NAME if position < first and not folds else None
+        grid.add_column(Text(name), justify=justify, no_wrap=not folds, overflow="fold" if folds else "ellipsis",
+                        min_width=len(name), max_width=limit)  # fmt: skip
+    grid.add_row(*(Text("-" * len(name)) for name in names))
+    for row in rows:
+        grid.add_row(*(Text(_ascii(item)) for item in row))
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(grid)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def _effects(study: Record) -> list[str]:
+    """The readings of the primary contrast, one line each."""
+    primary = study.record("primary")
+    lines: list[str] = []
+    for effect in tables.effects_of(study):
+        if (effect.text("endpoint"), effect.texts("arms")) != (primary.text("endpoint"), primary.texts("arms")):
+            continue
+        estimate, level = effect.number("estimate"), effect.number("level").value
+        number = with_interval(estimate, effect.interval())
+        tail = ""
+        if estimate.value is not None:
+            p = probability(effect.number("p"))
+            tail = f"{f' ({percent(level)} interval)' if level else ''}, p {p if p.startswith('<') else f'= {p}'}"
+            tail += f", n = {' + '.join(effect.texts('n'))}" if effect.texts("n") else ""
+        lines.append(_ascii(f"{tables.effect_name(effect)}, {effect.text('endpoint')}: {number}{tail}"))
+    return lines
+
+
+def _equivalence(study: Record) -> list[str]:
+    """One line an equivalence test."""
+    lines: list[str] = []
+    for test in study.records("equivalence"):
+        margin = test.number("margin").value
+        width = f"margin ± {trimmed(margin)}" if margin is not None else "no margin"
+        number = with_interval(test.number("estimate"), test.interval())
+        p = test.number("p")
+        tail = f", p = {probability(p)}" if p.value is not None else ""
+        name = test.text("name") or tables.pair_of(test)
+        lines.append(_ascii(f"equivalence of {name}, {test.text('endpoint')}: {tables.fate_of(test).text} "
+                            f"({number}, {width}{tail})"))  # fmt: skip
+    return lines
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Fold a long line at spaces, indented like its start."""
+    import textwrap
+
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip(" -")) if line.startswith("  -") else 0)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)

@@ -1,0 +1,187 @@
+"""The Hugging Face Trainer, set up so that the same inputs give the same bytes.
+
+Here live: the Trainer's arguments, the order of data, the ledger and the sealing of resume points.
+Not here: what a run's folder means (`train`, `run`). This module imports torch and transformers.
+"""
+
+# pyright: reportPrivateImportUsage=false
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from shadowgraph.artifact import Ledger
+from shadowgraph.errors import EnvironmentFault, SpecError
+from shadowgraph.runs.callback import ShadowgraphCallback, save_model
+from shadowgraph.runs.folder import seal
+from shadowgraph.runs.model import initial_model
+from shadowgraph.runs.recipe import Recipe
+from shadowgraph.runs.run import LEDGER
+from shadowgraph.runs.sequences import batch_digest, consumption_order
+
+
+class Positions(torch.utils.data.Dataset[int]):
+    """The positions 0 … n − 1; the collator turns them into rows, a whole batch at a time."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        """Number of positions."""
+        return self.count
+
+    def __getitem__(self, index: int) -> int:
+        """The position itself."""
+        return index
+
+
+class RecordingTrainer(Trainer):
+    """A Trainer that remembers the digest of the batch it really trained on."""
+
+    consumed: str = ""
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """Digest the batch, then train on it."""
+        self.consumed = batch_digest(inputs["input_ids"].numpy())
+        return super().training_step(model, inputs, num_items_in_batch)
+
+
+class LedgerCallback(TrainerCallback):
+    """Writes one ledger row a step from the log history, seals resume points, tells progress.
+
+    A loss that is not finite stops the training; `diverged` then holds the step.
+    """
+
+    def __init__(self, recipe: Recipe, out: Path, progress: Callable[[float], None] | None) -> None:
+        self.recipe = recipe
+        self.rows = Ledger(out / LEDGER)
+        self.progress = progress
+        self.trainer: RecordingTrainer | None = None
+        self.diverged: int | None = None
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        """Add the row of the step just made; called before a resume point is saved."""
+        if logs is None or "loss" not in logs or self.trainer is None:
+            return
+        if not (math.isfinite(logs["loss"]) and math.isfinite(logs["grad_norm"])):
+            self.diverged = state.global_step
+            control.should_training_stop = True
+            control.should_save = False
+            return
+        self.rows.append(
+            {
+                "step": state.global_step,
+                "tokens": state.global_step * self.recipe.batch * self.recipe.sequence_length,
+                "batch": self.trainer.consumed,
+                "loss": float(logs["loss"]),
+                "learning_rate": float(logs["learning_rate"]),
+                "grad_norm": float(logs["grad_norm"]),
+            }
+        )
+        if self.progress is not None:
+            self.progress(state.global_step / self.recipe.steps)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Seal the resume point just written."""
+        seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+
+def fit(
+    recipe: Recipe,
+    sequences: NDArray[np.integer],
+    out: Path,
+    *,
+    start: Path | None,
+    tokenizer: Path | None,
+    resume: Path | None,
+    progress: Callable[[float], None] | None,
+) -> None:
+    """Train, from `resume` if given, and save snapshots, ledger rows and the final model under `out`.
+
+    Raises:
+        SpecError: when the loss is no longer finite.
+        EnvironmentFault: when the disk refuses a write.
+    """
+    model = initial_model(recipe, start)
+    ledger = LedgerCallback(recipe, out, progress)
+    snapshots = ShadowgraphCallback(out / "snapshots", recipe.snapshots, tokenizer)
+    trainer = RecordingTrainer(
+        model=model,
+        args=_arguments(recipe, out / "checkpoints"),
+        data_collator=_collator(sequences[consumption_order(recipe)]),
+        train_dataset=cast("Any", Positions(len(sequences))),
+        callbacks=[snapshots, ledger],
+    )
+    trainer.remove_callback(PrinterCallback)
+    ledger.trainer = trainer
+    try:
+        trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
+        if ledger.diverged is None and not snapshots.faults:
+            save_model(model, out / "model", tokenizer)
+    except (OSError, SafetensorError) as error:
+        raise EnvironmentFault(
+            f"a file could not be written ({error})", where=str(out), hint="free space, then run the same command again"
+        ) from error
+    if ledger.diverged is not None:
+        raise SpecError(
+            f"the loss is not finite at step {ledger.diverged}", where="recipe.learning_rate", hint="lower it"
+        )
+    if snapshots.faults:
+        raise EnvironmentFault(
+            f"a snapshot could not be written ({snapshots.faults[0]})",
+            where=str(out),
+            hint="free space, then run the same command again",
+        )
+
+
+def _collator(rows: NDArray[np.integer]) -> Callable[[Sequence[int]], dict[str, torch.Tensor]]:
+    """A collator from positions to a batch: ids and labels are the same tokens, the model shifts them."""
+
+    def collate(positions: Sequence[int]) -> dict[str, torch.Tensor]:
+        ids = torch.from_numpy(rows[np.asarray(positions)].astype(np.int64))
+        return {"input_ids": ids, "labels": ids}
+
+    return collate
+
+
+def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
+    """The Trainer's arguments: a loss every step, sequential rows, no reporting, no network."""
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        max_steps=recipe.steps,
+        per_device_train_batch_size=recipe.batch,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.schedule,
+        warmup_steps=recipe.warmup_steps,
+        weight_decay=recipe.weight_decay,
+        adam_beta1=recipe.adam_betas[0],
+        adam_beta2=recipe.adam_betas[1],
+        adam_epsilon=recipe.adam_epsilon,
+        max_grad_norm=recipe.max_grad_norm,
+        optim="adamw_torch",
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=recipe.checkpoint_every,
+        save_total_limit=2,
+        train_sampling_strategy="sequential",
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=True,
+        seed=recipe.seed,
+        data_seed=recipe.order_seed,
+        log_level="error",
+        push_to_hub=False,
+    )

@@ -1,0 +1,138 @@
+"""Jobs that make the data of a study: the base's corpus, the pools, the regimes.
+
+Here live: the job functions of the corpus stage and what they leave on disk.
+Not here: selection rules (`corpus`) and procedural documents (`worlds`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from shadowgraph.artifact import write_json
+from shadowgraph.corpus.balance import balance
+from shadowgraph.corpus.budget import fill, pack
+from shadowgraph.corpus.document import Document, read_documents, write_documents
+from shadowgraph.corpus.regime import Ground, build_regime
+from shadowgraph.corpus.target import alignment, fit_target
+from shadowgraph.corpus.tokens import load_tokenizer, tokenise, train_tokenizer
+from shadowgraph.identity import Json
+from shadowgraph.seeds import generator, keyed_uniform
+from shadowgraph.spec.study import StudySpec
+from shadowgraph.study.arrays import load_array, read_spec, save_array
+from shadowgraph.study.layout import Layout
+from shadowgraph.work.job import Progress
+from shadowgraph.worlds.formats import render
+from shadowgraph.worlds.panel import benchmark_items
+from shadowgraph.worlds.pool import PoolRecipe, base_documents, pool_documents
+
+TOKENS_A_DOCUMENT = 28  # of the base, a safe low figure; too few tokens are an error, never a repeat
+OUTSIDE_SEQUENCES = 64
+
+
+def recipe_of(spec: StudySpec) -> PoolRecipe:
+    """The pool table in the terms of the procedural worlds."""
+    return PoolRecipe(zipf=spec.pool.zipf, benchmark_format_share=spec.pool.benchmark_format_share)
+
+
+def base_corpus_job(arguments: Mapping[str, Json], progress: Progress) -> None:
+    """Make the base's documents, train the tokenizer on them, pack them, and keep text outside every arm's data.
+
+    The tokenizer belongs to the base: it has seen no arm's documents, so it favours none.
+    """
+    layout = Layout(Path(str(arguments["root"])))
+    spec = read_spec(layout.root)
+    recipe, training = recipe_of(spec), spec.training
+    outside_tokens = OUTSIDE_SEQUENCES * training.sequence_length
+    wanted = training.base_tokens + outside_tokens
+    count = -(-wanted // TOKENS_A_DOCUMENT)
+    documents = [Document(**row) for row in base_documents(recipe, count, spec.study.seed)]
+    progress(0.5)
+    train_tokenizer((document.text for document in documents), spec.model.vocabulary, layout.base / "tokenizer")
+    pool = tokenise(documents, load_tokenizer(layout.base / "tokenizer"))
+    progress(0.9)
+    order = np.argsort(keyed_uniform(spec.study.seed, "base", pool.ids))
+    packed = pack(pool, fill(order, pool.lengths, wanted, "base"), training.sequence_length)
+    split = training.base_tokens // training.sequence_length
+    save_array(layout.base / "sequences.npy", packed[:split])
+    save_array(layout.base / "outside.npy", packed[split:])
+    counts = np.bincount(packed[:split].ravel(), minlength=spec.model.vocabulary)
+    save_array(layout.base / "counts.npy", counts)
+    write_json(layout.base / "corpus.json", {"documents": len(documents), "tokens": int(packed[:split].size)})
+
+
+def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
+    """Make the pool behind one draw, score its alignment, and build every arm's regime from it."""
+    layout, draw = Layout(Path(str(arguments["root"]))), int(str(arguments["draw"]))
+    spec = read_spec(layout.root)
+    recipe, folder = recipe_of(spec), layout.pool(draw)
+    made = pool_documents(recipe, draw, spec.pool.documents, spec.study.seed)
+    documents = [Document(**row) for row in made]
+    documents.extend(_own_documents(spec, Path(str(arguments["files"])), draw))
+    write_documents(folder / "documents.parquet", documents)
+    progress(0.4)
+    tokenizer = load_tokenizer(layout.base / "tokenizer")
+    pool = tokenise(documents, tokenizer)
+    progress(0.8)
+    like = tokenise(_benchmark_documents(recipe, spec.study.seed), tokenizer)
+    scores = alignment(fit_target(like, pool, spec.model.vocabulary), pool)
+    training = spec.training
+    ground = Ground(pool, scores, training.tokens, training.sequence_length, spec.study.seed, draw)
+    _build_regimes(ground, spec, layout, documents)
+    told = np.array([form == recipe.benchmark_format for form in pool.formats])
+    facts = {
+        "documents": len(documents),
+        "tokens": int(pool.tokens.size),
+        "benchmark_format_share": float(pool.lengths[told].sum() / pool.tokens.size),
+    }
+    write_json(folder / "_COMPLETE", facts)
+
+
+def _benchmark_documents(recipe: PoolRecipe, seed: int) -> list[Document]:
+    """The benchmark's training items, told as the benchmark tells them."""
+    train, _ = benchmark_items(recipe, seed)
+    told = recipe.benchmark_format
+    return [
+        Document(item.id, "benchmark", item.family, told, render(item, told, generator(seed, "benchmark", item.id)))
+        for item in train
+    ]
+
+
+def _own_documents(spec: StudySpec, folder: Path, draw: int) -> Iterator[Document]:
+    """Documents from the user's files that fall to this draw; every document falls to exactly one."""
+    for name in spec.pool.files:
+        documents = list(read_documents(folder / name))
+        share = keyed_uniform(spec.study.seed, "own documents", [document.id for document in documents])
+        for document, place in zip(documents, share, strict=True):
+            if int(place * spec.study.draws) == draw:
+                yield document
+
+
+def _build_regimes(ground: Ground, spec: StudySpec, layout: Layout, documents: Sequence[Document]) -> None:
+    """Build, measure and write the regime of every arm."""
+    counts = load_array(layout.base / "counts.npy")
+    texts = np.array([_text_digest(document.text) for document in documents], dtype=np.uint64)
+    recipe = recipe_of(spec)
+    for arm in spec.arms:
+        regime = build_regime(arm, ground)
+        folder = layout.regime(arm.name, ground.draw)
+        sheet = balance(
+            regime,
+            ground.pool,
+            ground.alignment,
+            counts,
+            benchmark_format=recipe.benchmark_format,
+            benchmark_families=recipe.benchmark_families,
+        )
+        save_array(folder / "sequences.npy", regime.sequences)
+        save_array(folder / "documents.npy", np.stack([regime.chosen.documents, regime.chosen.taken]))
+        save_array(folder / "texts.npy", texts[regime.chosen.documents])
+        write_json(folder / "balance.json", sheet)
+
+
+def _text_digest(text: str) -> int:
+    """64 bits of a text's digest, to count texts that two draws share."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

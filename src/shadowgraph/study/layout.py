@@ -1,0 +1,116 @@
+"""Where a study keeps its files.
+
+Here live: the paths inside a study folder, and clearing it of our own files only.
+Not here: what is written into them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one study folder."""
+
+    root: Path
+
+    OWN: ClassVar[tuple[str, ...]] = (
+        "plan.json",
+        "run.json",
+        "ledger.jsonl",
+        "base",
+        "corpus",
+        "matched.json",
+        "suite",
+        "runs",
+        "footprint.parquet",
+        "scores.parquet",
+        "result.json",
+        "report.html",
+        "_COMPLETE",
+    )
+
+    @property
+    def plan(self) -> Path:
+        """The frozen plan."""
+        return self.root / "plan.json"
+
+    @property
+    def manifest(self) -> Path:
+        """Durations, host and versions: everything that must not enter the result."""
+        return self.root / "run.json"
+
+    @property
+    def ledger(self) -> Path:
+        """The append-only account of starts and ends."""
+        return self.root / "ledger.jsonl"
+
+    @property
+    def matched(self) -> Path:
+        """The proof that runs differ in data only."""
+        return self.root / "matched.json"
+
+    @property
+    def suite(self) -> Path:
+        """The score suite."""
+        return self.root / "suite"
+
+    @property
+    def footprint(self) -> Path:
+        """All footprints of the study as one table."""
+        return self.root / "footprint.parquet"
+
+    @property
+    def scores(self) -> Path:
+        """All item scores of the study as one table."""
+        return self.root / "scores.parquet"
+
+    @property
+    def result(self) -> Path:
+        """The result; the page is a pure function of it."""
+        return self.root / "result.json"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.root / "report.html"
+
+    @property
+    def complete(self) -> Path:
+        """The mark written last."""
+        return self.root / "_COMPLETE"
+
+    @property
+    def base(self) -> Path:
+        """What belongs to the shared base: tokenizer, corpus, outside text, run, scores."""
+        return self.root / "base"
+
+    @property
+    def base_run(self) -> Path:
+        """The run that trained the base."""
+        return self.base / "run"
+
+    def pool(self, draw: int) -> Path:
+        """Folder of the pool behind one draw."""
+        return self.root / "corpus" / f"pool-{draw}"
+
+    def regime(self, arm: str, draw: int) -> Path:
+        """Folder of one arm's training set in one draw."""
+        return self.root / "corpus" / f"{arm}-{draw}"
+
+    def run(self, arm: str, draw: int) -> Path:
+        """Folder of one run."""
+        return self.root / "runs" / f"{arm}-{draw}"
+
+    def clear(self) -> None:
+        """Delete the files of a study, and nothing else that lies in the folder."""
+        for name in self.OWN:
+            path = self.root / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,140 @@
+"""The plan: a specification frozen and hashed before anything runs.
+
+Here live: the plan, its hash, its costs, and the folder that belongs to it.
+Not here: running it (`execute`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import shadowgraph
+from shadowgraph.artifact import read_object, write_json
+from shadowgraph.errors import DataError, SpecError
+from shadowgraph.identity import Json, file_digest, fingerprint
+from shadowgraph.spec.source import load
+from shadowgraph.spec.study import StudySpec
+from shadowgraph.study.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A frozen study.
+
+    Attributes:
+        spec: the validated specification.
+        files: digest of every document file the specification names, by the name written there.
+        folder: the folder that document files are relative to.
+    """
+
+    spec: StudySpec
+    files: dict[str, str]
+    folder: Path
+
+    @property
+    def hash(self) -> str:
+        """Identity of everything that may change the result, 16 hex digits."""
+        return fingerprint(self.frozen())
+
+    def frozen(self) -> dict[str, Json]:
+        """The frozen content as plain data."""
+        return {
+            "schema_version": "1.0",
+            "program": shadowgraph.__version__,
+            "spec": self.spec.model_dump(mode="json"),
+            "files": dict(self.files),
+        }
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Every run as (arm, draw), draws outermost so that an early end still holds whole draws."""
+        return [(arm.name, draw) for draw in range(self.spec.study.draws) for arm in self.spec.arms]
+
+    @property
+    def training_tokens(self) -> int:
+        """Tokens of all training, the base included."""
+        training = self.spec.training
+        return training.base_tokens + len(self.runs) * training.tokens
+
+    @property
+    def smallest_p(self) -> float:
+        """Smallest two-sided p the primary permutation test can give."""
+        draws = self.spec.study.draws
+        return min(1.0, 2 / math.comb(2 * draws, draws))
+
+    def __repr__(self) -> str:
+        """One line: name, hash, runs."""
+        return f"Plan({self.spec.study.name} {self.hash}: {len(self.runs)} runs)"
+
+
+def freeze(path: Path) -> Plan:
+    """Read and freeze a study file.
+
+    Args:
+        path: a TOML file; document files in it are relative to its folder.
+
+    Raises:
+        SpecError: the file is wrong; names file and key.
+        DataError: a document file is absent.
+    """
+    spec = load(path, StudySpec)
+    files: dict[str, str] = {}
+    for name in spec.pool.files:
+        try:
+            files[name] = file_digest(path.parent / name)
+        except OSError as error:
+            raise DataError(
+                "the document file cannot be read", where=str(path.parent / name), hint=f"named in {path} by pool.files"
+            ) from error
+    return Plan(spec, files, path.parent)
+
+
+def claim_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> None:
+    """Make `out` the folder of this plan, or find that it is already.
+
+    Raises:
+        SpecError: the folder holds another plan, or files that are no study of ours.
+    """
+    if out.exists() and not out.is_dir():
+        raise SpecError("is a file, not a folder", where=str(out), hint="choose another --output")
+    layout = Layout(out)
+    if layout.plan.exists():
+        held = read_object(layout.plan).get("plan_hash")
+        if held == plan.hash:
+            return
+        if not overwrite:
+            raise SpecError(
+                f"the folder belongs to the plan {held}, and this is the plan {plan.hash}",
+                where=str(out),
+                hint="choose another --output, or pass --overwrite to delete the other study",
+            )
+        layout.clear()
+    elif out.exists() and any(out.iterdir()):
+        raise SpecError("the folder is not empty and holds no study", where=str(out), hint="choose another --output")
+    write_json(layout.plan, {"plan_hash": plan.hash, **plan.frozen()})
+
+
+def describe(plan: Plan) -> list[str]:
+    """What a plan will do and what it can show, in lines for a person."""
+    spec = plan.spec
+    training, primary = spec.training, spec.analysis.primary
+    lines = [
+        f"plan {plan.hash}: {spec.study.name}",
+        spec.study.question,
+        f"arms: {', '.join(arm.name for arm in spec.arms)}; {spec.study.draws} corpus draws, one seed each",
+        f"each arm: {training.steps} steps of {training.batch} x {training.sequence_length} tokens "
+        f"= {training.tokens:,} tokens; base: {training.base_tokens:,}; in all {plan.training_tokens:,}",
+        f"primary: K({primary[0]}) - K({primary[1]}), exact two-sided permutation test over draws, alpha "
+        f"{spec.analysis.alpha}; smallest attainable p {plan.smallest_p:.2g}",
+    ]
+    if plan.smallest_p > spec.analysis.alpha:
+        lines.append("with so few draws no test can reach alpha: the study will describe and claim at most L0")
+    equivalence = spec.analysis.equivalence
+    if equivalence is not None:
+        lines.append(
+            f"equivalence: {equivalence.arms[0]} and {equivalence.arms[1]} within {equivalence.margin} in K and within "
+            f"{equivalence.outside_margin} nats outside; margin from: {equivalence.origin}"
+        )
+    return lines

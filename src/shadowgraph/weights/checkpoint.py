@@ -1,0 +1,173 @@
+"""A checkpoint: the checked list of its tensors, and its matrices one at a time.
+
+Here live: `open_checkpoint` and `Checkpoint`.
+Not here: how a format is parsed (readers), how roles are found, how two checkpoints are joined (pairing).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadowgraph.errors import CheckpointError, printable
+from shadowgraph.weights.directory import Layout, find_layout
+from shadowgraph.weights.matrix import Skipped, WeightMatrix, split
+from shadowgraph.weights.readers.safetensors import read_bytes, read_header, read_values
+from shadowgraph.weights.roles import Family, families, recognise
+from shadowgraph.weights.tensor import TensorEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model on a disk, known by its headers.
+
+    Attributes:
+        path: the directory or file given.
+        entries: all stored tensors, in order of name.
+        config: content of `config.json`, empty without one.
+        family: name of the family whose names it uses.
+        notes: remarks that are no errors.
+    """
+
+    path: Path
+    entries: tuple[TensorEntry, ...]
+    config: dict[str, Any]
+    family: str
+    notes: tuple[str, ...]
+    _digest: list[str] = field(default_factory=list[str], repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """One line: name, family, number of tensors."""
+        return f"Checkpoint({self.path.name!r}, {self.family}, {len(self.entries)} tensors)"
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of every tensor's name, type, shape and bytes: 16 hex digits, equal however the files are sharded.
+
+        Reads all data once, at the first call; headers alone do not identify weights.
+        """
+        if not self._digest:
+            digest = hashlib.sha256()
+            for entry in self.entries:
+                label = f"{entry.name}\x1f{entry.dtype}\x1f{list(entry.shape)}\x1e"
+                digest.update(label.encode())
+                digest.update(read_bytes(entry).data)
+            self._digest.append(digest.hexdigest()[:16])
+        return self._digest[0]
+
+    @property
+    def parameters(self) -> int:
+        """Number of stored elements."""
+        return sum(entry.parameters for entry in self.entries)
+
+    @property
+    def block_parameters(self) -> int:
+        """Number of elements in the stored tensors of rank 2 and more inside the layers, readable or not."""
+        family = self._family()
+        return sum(
+            entry.parameters
+            for entry in self.entries
+            if len(entry.shape) >= 2 and not family.is_buffer(entry.name) and family.place(entry.name).layer is not None
+        )
+
+    def matrices(self) -> Iterator[WeightMatrix]:
+        """Every matrix in order of name, after splitting; nothing is read until a matrix is loaded."""
+        for item in self._items():
+            if not isinstance(item, Skipped):
+                yield from item
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Every stored tensor that is no matrix to analyse, with its reason."""
+        return tuple(item for item in self._items() if isinstance(item, Skipped))
+
+    def read(self, entry: TensorEntry) -> NDArray[np.float64]:
+        """Values of one stored tensor as float64."""
+        return read_values(entry)
+
+    def _family(self) -> Family:
+        return next(family for family in families() if family.name == self.family)
+
+    def _items(self) -> Iterator[tuple[WeightMatrix, ...] | Skipped]:
+        family = self._family()
+        for entry in self.entries:
+            yield split(entry, family, self.config)
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open a Hugging Face directory of safetensors, or one safetensors file; headers only.
+
+    Raises:
+        CheckpointError: malformed, unsafe or incomplete files, or names of no known family.
+        EnvironmentFault: the machine cannot read them.
+    """
+    layout = find_layout(path)
+    entries, notes = _collect(layout)
+    family = recognise(entries)
+    if family is None:
+        shown = ", ".join(printable(name, 80) for name in sorted(entries)[:3]) or "none"
+        raise CheckpointError(
+            f"no known family names its tensors like this ({len(entries)} tensors, such as {shown})",
+            where=str(path),
+            hint=f"families read today: {', '.join(known.name for known in families())}",
+        )
+    notes.extend(_remarks(layout.config, family, entries))
+    ordered = tuple(entries[name] for name in sorted(entries))
+    return Checkpoint(path, ordered, layout.config, family.name, (*layout.notes, *notes))
+
+
+def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str]]:
+    """Headers of all shards joined, checked against the index."""
+    entries: dict[str, TensorEntry] = {}
+    notes: list[str] = []
+    for shard in layout.shards:
+        header = read_header(shard)
+        notes.extend(header.notes)
+        for entry in header.entries:
+            if entry.name in entries:
+                other = entries[entry.name].file.path.name
+                raise CheckpointError(
+                    f"tensor '{printable(entry.name)}' is stored in two shards, also in {printable(other)}",
+                    where=str(shard),
+                )
+            entries[entry.name] = entry
+    if layout.weight_map is not None:
+        _check_index(layout, layout.weight_map, entries, notes)
+    return entries, notes
+
+
+def _check_index(
+    layout: Layout, weight_map: dict[str, Path], entries: dict[str, TensorEntry], notes: list[str]
+) -> None:
+    for name, shard in weight_map.items():
+        entry = entries.get(name)
+        if entry is None or entry.file.path != shard:
+            raise CheckpointError(
+                f"the index promises tensor '{printable(name)}', which is not there", where=str(shard)
+            )
+    unlisted = len(entries) - len(weight_map)
+    if unlisted:
+        notes.append(f"{unlisted} tensors are stored but not in the index; they are read")
+    stored = sum(entry.size for entry in entries.values())
+    if layout.total_size is not None and layout.total_size != stored:
+        notes.append(f"the index promises {layout.total_size} bytes, {stored} are stored")
+
+
+def _remarks(config: dict[str, Any], family: Family, entries: dict[str, TensorEntry]) -> list[str]:
+    notes: list[str] = []
+    model = config.get("model_type")
+    if isinstance(model, str) and model not in family.models:
+        notes.append(f"model type '{printable(model, 60)}' is read by the names of the family {family.name}")
+    layers = {place.layer for place in map(family.place, entries) if place.layer is not None}
+    declared = config.get("num_hidden_layers", config.get("n_layer"))
+    if type(declared) is int and declared != len(layers):
+        notes.append(f"config.json declares {declared} layers, {len(layers)} are stored")
+    if layers and len(layers) != max(layers) + 1:
+        notes.append(f"the layers are not numbered 0 to {len(layers) - 1}")
+    return notes

@@ -1,0 +1,48 @@
+"""What a file really is, when it is not what its name says.
+
+Here lives: recognition of foreign content by its first bytes, used only to explain a refusal.
+Not here: any decision to accept. A file is accepted by its parser alone.
+"""
+
+from __future__ import annotations
+
+_MAGIC: tuple[tuple[bytes, str, str], ...] = (
+    (b"version https://git-lfs", "a Git LFS pointer", "run git lfs pull"),
+    (b"PK\x03\x04", "a zip archive (as torch writes)", "convert it to safetensors"),
+    (b"PK\x05\x06", "an empty zip archive", "download it again"),
+    (b"GGUF", "a GGUF file", "convert it to safetensors"),
+    (b"\x93NUMPY", "a numpy array", "convert it to safetensors"),
+    (b"\x1f\x8b", "gzip data", "unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
+    (b"\xfd7zXZ", "xz data", "unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "zstandard data", "unpack it first"),
+    (b"\x89HDF", "an HDF5 file", "convert it to safetensors"),
+    (b"\x7fELF", "a program", "do not run it"),
+    (b"%PDF", "a PDF", "download the right file"),
+)
+
+
+def foreign_content(head: bytes) -> tuple[str, str] | None:
+    """Name the content of a refused file.
+
+    Args:
+        head: the first bytes of the file, up to 512.
+
+    Returns:
+        What it is and what to do, or None when nothing is recognised.
+    """
+    for magic, kind, advice in _MAGIC:
+        if head.startswith(magic):
+            return f"content is {kind}", advice
+    if len(head) > 2 and head[0] == 0x80 and head[1] in range(2, 6):
+        return "content is a pickle", "pickles can run code and are never opened; convert it to safetensors"
+    if head[257:262] == b"ustar":
+        return "content is a tar archive", "unpack it first"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")):
+        return "content looks like HTML, not weights", "the download returned a web page; download the file again"
+    if text.startswith((b'{"error', b'{"message')):
+        return "content is an error message of a server", "download the file again"
+    if head and not any(head):
+        return "content is all zeros, a partial download", "download the file again"
+    return None
