@@ -6,14 +6,14 @@ PIP_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
-INSTALL = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --no-compile --disable-pip-version-check --no-input $(PIP_FLAGS)
+INSTALL = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --disable-pip-version-check --no-input $(PIP_FLAGS)
 PYTEST = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest
 DEMO := recipes/first-light.toml
 OUT := out/first-light
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check check-all bench pages clean
+.PHONY: help demo test check lint types floors house check-all bench pages clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -24,11 +24,19 @@ demo: $(VENV)/.lab  ## install, then run the first-light study; interrupt it and
 test: $(VENV)/.test  ## every test but the slow ones
 	$(PYTEST) -m "not slow"
 
-check: $(VENV)/.test  ## lint, format, types, floors and house rules
+check: lint types floors house  ## lint, format, types, floors and house rules; make -k check shows all that fails
+
+lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: $(VENV)/.test
 	$(BIN)/pyright
+
+floors: $(VENV)/.test
 	$(BIN)/lint-imports
+
+house: $(VENV)/.test
 	$(PYTEST) tests/house
 
 check-all: check $(VENV)/.crosscheck  ## check, then every test, slow ones and the comparison with a peer included

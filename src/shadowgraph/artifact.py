@@ -79,6 +79,26 @@ def read_object(path: Path) -> dict[str, Any]:
     return dict(value)
 
 
+@contextmanager
+def exclusive(path: Path) -> Generator[None]:
+    """Hold the lock file at `path` while the block runs; the lock dies with its process, however that ends.
+
+    Raises:
+        EnvironmentFault: another process holds it.
+    """
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EnvironmentFault(
+                "another process is at work in this folder", where=str(path.parent), hint="wait for it, or end it"
+            ) from error
+        yield
+
+
 class Ledger:
     """An append-only file of JSON lines; a torn last line, left by a kill, is ignored and overwritten."""
 

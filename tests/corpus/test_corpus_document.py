@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,7 +35,7 @@ def test_gzip_and_parquet_read_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
-def test_parquet_text_columns_of_other_types(tmp_path: Path, kind: pa.DataType) -> None:
+def test_parquet_text_columns_of_other_types(tmp_path: Path, kind: Any) -> None:
     table = pa.table({"text": pa.array(["a", "b", "a"], pa.string()).cast(kind)})
     pq.write_table(table, tmp_path / "t.parquet")
     assert [document.text for document in read_documents(tmp_path / "t.parquet")] == ["a", "b", "a"]

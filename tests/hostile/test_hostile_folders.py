@@ -91,6 +91,7 @@ OUTSIDE = [
     "../x",
     "/etc/passwd",
     "a/../../x",
+    "../model/a.safetensors",
     "C:\\x",
     "\\\\host\\x",
     "a\0b",

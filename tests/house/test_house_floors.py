@@ -12,7 +12,7 @@ def test_imports_go_downward_those_in_functions_too() -> None:
     none_of(floor_breaches(graph(package_sources(), at_import_time=False), floors()))
 
 
-def test_no_room_imports_the_front_door() -> None:
+def test_no_room_below_the_commands_imports_the_front_door() -> None:
     none_of(root_imports(package_sources()))
 
 
@@ -78,6 +78,6 @@ def test_circles_are_found() -> None:
 def test_front_door_imports_are_found() -> None:
     guests = [
         parsed("", module="shadowgraph"),
-        parsed("from shadowgraph import scan", "guest.py", "shadowgraph.cli.scan"),
+        parsed("from shadowgraph import scan", "guest.py", "shadowgraph.study.scan"),
     ]
     assert root_imports([*guests, *MODULES]) == ["guest.py"]

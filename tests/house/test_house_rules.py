@@ -24,7 +24,8 @@ Rule: TypeAlias = Callable[[Source], list[str]]
 IN_THE_PACKAGE: list[Rule] = [too_long, unannotated, undocumented, stray_randomness, prints, wide_excepts, asserts]
 IN_THE_TESTS: list[Rule] = [too_long, unannotated, stray_randomness, wide_excepts]
 EXCUSED: dict[Rule, set[str]] = {
-    stray_randomness: {"src/shadowgraph/seeds.py"},
+    # The door itself, and a test that spoils the global state to see that a run leaves it alone.
+    stray_randomness: {"src/shadowgraph/seeds.py", "tests/runs/test_runs_train.py"},
     wide_excepts: {"src/shadowgraph/cli/main.py"},  # the outermost door: a defect becomes a sentence and exit code 70
 }
 
@@ -37,7 +38,8 @@ def test_the_package_keeps(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", IN_THE_TESTS, ids=lambda rule: rule.__name__)
 def test_the_tests_keep(rule: Rule) -> None:
-    none_of([breach for source in test_sources() for breach in rule(source)])
+    excused = EXCUSED.get(rule, set())
+    none_of([breach for source in test_sources() if source.place not in excused for breach in rule(source)])
 
 
 def test_no_file_is_a_drawer() -> None:
@@ -45,7 +47,7 @@ def test_no_file_is_a_drawer() -> None:
 
 
 def test_no_two_test_files_share_a_name() -> None:
-    names = [source.module for source in test_sources()]
+    names = [source.module for source in test_sources() if source.module != "conftest"]
     none_of(sorted({name for name in names if names.count(name) > 1}))
 
 

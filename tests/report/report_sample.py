@@ -163,17 +163,45 @@ def _heatmap() -> dict[str, Any]:
     return {"slots": list(SLOTS), "layers": [0, 1, 2, 3], "arms": arms, "status": "no_change"}
 
 
-def study() -> dict[str, Any]:
-    """A complete study result of four arms and five draws."""
-    rows = runs()
-    primary = _effect("aligned − covering", ("aligned", "covering"), "K", 0.331)
-    measures = [
+def _contrasts() -> list[dict[str, Any]]:
+    return [
+        _effect("aligned − covering, norm-matched", ("aligned", "covering"), "K", 0.472,
+                reading="norm-matched", support=[-2.05, -1.31], width=0.07),
+        _effect("aligned − random", ("aligned", "random"), "K", 0.322, n=[5, 4], p=0.015873),
+        _effect("repeated − random", ("repeated", "random"), "K", 0.028, n=[5, 4], p=0.31, hedges_g=0.7,
+                cliffs_delta=0.5),
+        _effect("aligned − covering, progress-matched", ("aligned", "covering"), "K", None, p=None,
+                reading="progress-matched", status="not_estimable", hedges_g=None, cliffs_delta=None),
+        _effect("aligned − covering", ("aligned", "covering"), "K_emb", 0.41, width=0.11),
+        _effect("aligned − covering", ("aligned", "covering"), "log_norm", 0.40, width=0.05),
+    ]  # fmt: skip
+
+
+def _equivalence() -> list[dict[str, Any]]:
+    return [
+        {"name": "repeated − random", "endpoint": "K", "arms": ["repeated", "random"], "estimate": 0.017,
+         "interval": [-0.012, 0.044], "margin": 0.05, "origin": "dose pilot: 5 points of aligned tokens",
+         "p": 0.021, "equivalent": True, "status": "ok"},
+        {"name": "repeated − random", "endpoint": "outside loss", "arms": ["repeated", "random"],
+         "estimate": 0.031, "interval": [-0.01, 0.072], "margin": 0.05, "origin": "fixed in the recipe, in nats",
+         "p": 0.19, "equivalent": False, "status": "ok"},
+    ]  # fmt: skip
+
+
+def _measures() -> list[dict[str, Any]]:
+    return [
         {"arm": arm, "object": "O3", "measure": key, "slot": "all", "mean": value * (1 if arm == "aligned" else 1.7),
          "null_mean": null}
         for arm in ARMS
         for key, value, null in (("participation_ratio", 13.2, 63.75), ("erank_energy", 29.0, 89.1),
                                  ("erank_amplitude", 71.0, 104.0), ("stable_rank", 4.4, 32.6), ("k90", 41.0, 79.0))
     ]  # fmt: skip
+
+
+def study() -> dict[str, Any]:
+    """A complete study result of four arms and five draws."""
+    rows = runs()
+    primary = _effect("aligned − covering", ("aligned", "covering"), "K", 0.331)
     return {
         "schema_version": "1.0",
         "kind": "study",
@@ -186,7 +214,7 @@ def study() -> dict[str, Any]:
                 "Updates of the aligned arm are more concentrated than those of the covering arm: K differs by 0.33 "
                 "nats (95 % interval 0.27 to 0.38, exact p = 0.008, 5 draws an arm).",
                 "The aligned documents are also newer to the base than the calipers allow, so part or all of this "
-                "shift may be novelty and not narrowness; 10 % repetition is equivalent to none within the margin.",
+                "shift may be novelty and not narrowness; 10 % repetition is equivalent to none on K, not outside.",
             ],
             "claim_level": "L1",
             "limits": [
@@ -198,25 +226,9 @@ def study() -> dict[str, Any]:
         "arms": [_arm(name, rows) for name in ARMS],
         "runs": rows,
         "primary": primary,
-        "contrasts": [
-            _effect("aligned − covering, norm-matched", ("aligned", "covering"), "K", 0.472,
-                    reading="norm-matched", support=[-2.05, -1.31], width=0.07),
-            _effect("aligned − random", ("aligned", "random"), "K", 0.322, n=[5, 4], p=0.015873),
-            _effect("repeated − random", ("repeated", "random"), "K", 0.028, n=[5, 4], p=0.31, hedges_g=0.7,
-                    cliffs_delta=0.5),
-            _effect("aligned − covering, progress-matched", ("aligned", "covering"), "K", None, p=None,
-                    reading="progress-matched", status="not_estimable", hedges_g=None, cliffs_delta=None),
-            _effect("aligned − covering", ("aligned", "covering"), "K_emb", 0.41, width=0.11),
-            _effect("aligned − covering", ("aligned", "covering"), "log_norm", 0.40, width=0.05),
-        ],
-        "equivalence": [
-            {"name": "repeated − random", "endpoint": "K", "arms": ["repeated", "random"], "estimate": 0.017,
-             "interval": [-0.012, 0.044], "margin": 0.05, "origin": "dose pilot: 5 points of aligned tokens",
-             "p": 0.021, "equivalent": True, "status": "ok"},
-            {"name": "repeated − random", "endpoint": "outside loss", "arms": ["repeated", "random"],
-             "estimate": 0.031, "interval": [-0.01, 0.072], "margin": 0.05, "origin": "fixed in the recipe, in nats",
-             "p": 0.19, "equivalent": False, "status": "ok"},
-        ],
+        "contrasts": _contrasts(),
+        "equivalence": _equivalence(),
+        "panel": {"aligned": ["benchmark"], "transfer": ["composed", "recall", "other"]},
         "scores": _scores(),
         "asymmetry": [
             {"arm": arm, "estimate": value, "interval": [value - 0.3, value + 0.28], "values": [], "status": "ok"}
@@ -224,7 +236,7 @@ def study() -> dict[str, Any]:
         ],
         "heatmap": _heatmap(),
         "spectra": _spectra(),
-        "measures": measures,
+        "measures": _measures(),
         "limits": [
             "Inference is conditional on one shared base; other bases are another factor.",
             "With five draws an arm the smallest two-sided p is 0.0079.",
@@ -243,11 +255,12 @@ def hostile() -> dict[str, Any]:
 
     def poison(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
-            return {name: poison(item, str(name)) for name, item in value.items()}
+            named = key in {"versions", "seeds", "parents"}
+            return {name + HOSTILE * named: poison(item, str(name)) for name, item in value.items()}
         if isinstance(value, list):
             return [poison(item, key) for item in value]
         fixed = {"kind", "schema_version", "claim_level", "split", "measure", "endpoint", "reading"}
-        return value + HOSTILE if isinstance(value, str) and key not in fixed else value
+        return value + HOSTILE if isinstance(value, str) and key not in fixed and value != "base" else value
 
     poisoned: dict[str, Any] = poison(study())
     for group in ("heatmap", "spectra"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,15 @@ TINY = {
     "vocab_size": 64,
     "max_position_embeddings": 32,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_collection() -> None:
+    """Keep the thousands of objects of the imported libraries out of the Trainer's garbage collections."""
+    import shadowgraph.runs.engine
+
+    assert shadowgraph.runs.engine
+    gc.freeze()
 
 
 @pytest.fixture

@@ -170,7 +170,9 @@ def _sentence(tuned: Path, checks: tuple[Check, ...], ends: Endpoint) -> str:
     """The verdict in words: what was measured, then the first thing that forbids a conclusion."""
     name = printable(tuned.name or str(tuned), 80)
     forbidding = next(check for check in checks if check.fate != "passed")
-    measured = f"the update of {name} reads K = {ends.K.value:.3f} nats" if ends.K.value is not None else ""
+    measured = (
+        f"the update of {name} reads K = {round(ends.K.value, 3) + 0.0:.3f} nats" if ends.K.value is not None else ""
+    )
     if not measured:
         measured = f"the update of {name} has no K ({ends.K.status.replace('_', ' ')})"
     return f"Inconclusive: {measured}; {forbidding.detail} ({forbidding.code})."

@@ -34,19 +34,9 @@ def rounding_variance(values: NDArray[np.float64], dtype: str) -> float:
     element = ELEMENT_TYPES[dtype]
     if values.size == 0:
         return 0.0
-    exponents = np.frexp(values)[1]
-    # frexp: |w| = f 2^x with f in [1/2, 1), hence ⌊log2 |w|⌋ = x − 1; a zero gets the finest step.
-    counts = np.bincount(
-        np.maximum(exponents - 1, element.smallest_exponent).ravel() - element.smallest_exponent
-        if values.all()
-        else _exponents_with_zeros(values, exponents, element.smallest_exponent)
-    )
+    # frexp: |w| = f 2^x with f in [1/2, 1), hence ⌊log2 |w|⌋ = x − 1; a zero lies on the finest step.
+    exponents = np.maximum(np.frexp(values)[1] - 1, element.smallest_exponent)
+    exponents[values == 0.0] = element.smallest_exponent
+    counts = np.bincount(exponents.ravel() - element.smallest_exponent)
     steps = np.ldexp(1.0, np.arange(counts.size) + (element.smallest_exponent - element.precision + 1))
     return float(np.sum(counts * steps**2)) / (12.0 * values.size)
-
-
-def _exponents_with_zeros(
-    values: NDArray[np.float64], exponents: NDArray[np.int32], smallest: int
-) -> NDArray[np.int32]:
-    floor = np.maximum(exponents - 1, smallest) - smallest
-    return np.where(values == 0.0, 0, floor).astype(np.int32).ravel()

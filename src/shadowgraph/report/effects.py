@@ -19,6 +19,7 @@ from shadowgraph.report.palette import ArmStyle, light
 from shadowgraph.report.record import Quantity, Record
 from shadowgraph.report.svg import inline
 from shadowgraph.report.tables import (
+    MEANING,
     MEASURES,
     Cell,
     Table,
@@ -49,7 +50,7 @@ class Gain:
 def gains(study: Record) -> list[Gain]:
     """Gain over the base by run: positive is better, for accuracy (higher) and for bits per byte (lower).
 
-    Outside is the plain mean over the splits composed, recall and other. Values are taken in the order of draws.
+    Outside is the plain mean over the splits of the result's transfer panel. Values are taken in the order of draws.
     """
     found: list[Gain] = []
     for measure, _ in MEASURES:
@@ -87,11 +88,12 @@ def scatter_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
          raw(gain.outside, sign=True)]
         for gain in found
     ]  # fmt: skip
-    outside = ", ".join(outside_of(study)) or "none present"
+    named = [f"{name} ({MEANING.get(name, 'see the recipe')})" for name in outside_of(study)]
+    outside = ", ".join(named) or "none present"
     caption = (
         "Gain over the shared base, one mark a run; up and right are better in both panels. On the dashed line a run "
-        f"gained as much outside the benchmark as inside it. Outside is the mean over the splits {outside}, which no "
-        "arm trained on; the benchmark's own items in other formats are in the table of scores."
+        f"gained as much outside the benchmark as inside it. Outside is the transfer panel, the mean over {outside}; "
+        "it holds no family an arm trained on. All splits are in the table of scores."
     )
     columns = ["arm", ">draw", "measure", ">gain inside", ">gain outside"]
     return Plate("scatter", "Inside and outside the benchmark", caption, panels, Table(columns, rows).cut(),

@@ -110,8 +110,8 @@ def spectra_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
         rows.append([raw(where), *numbers])
     caption = (
         "Singular values of the update of block matrices, sorted and divided by the update's norm, averaged over "
-        "matrices and draws. The dashed grey line is Gaussian noise of the same shapes. An arm that leaves the null "
-        "upwards on the left and downwards on the right has put its energy in fewer directions."
+        "matrices and draws. The dashed grey line is Gaussian noise of the same shapes. An arm above "
+        "the null at small ranks and below it at large ones has put its energy in fewer directions."
     )
     columns = [">rank fraction", *(f">{name}" for name in curves), ">Gaussian null"]
     return Plate("spectra", "The spectrum of the update", caption, panels, Table(columns, rows).cut(),
@@ -190,8 +190,8 @@ def training_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
             numbers = (value(shot.number(key)) for key in ("step", "K", "K_emb", "log_norm"))
             rows.append([arm_cell(run.text("arm")), Cell(run.text("draw")), *numbers])
     caption = (
-        "Thin lines are draws, thick ones their mean by arm. K is a clock: it falls "
-        "while a run goes on, so arms compare only at equal length (left) or at equal norm of the update (right, read "
+        "Thin lines are draws, thick ones their mean by arm. K is a clock: it falls while a run goes on, so arms "
+        "compare only at equal length (against steps) or at equal norm of the update (against the norm, read "
         "vertically). The two ways of matching ask different questions, and both are shown."
     )
     columns = ["arm", ">draw", ">step", ">K", ">K of embeddings", ">log relative norm"]

@@ -48,9 +48,9 @@ def _caption(pair: Sequence[str]) -> str:
     if len(pair) < 2:
         return f"Mean k over draws, by arm, on one scale. {tail}"
     return (
-        f"Left: k of {label(pair[0])} minus k of {label(pair[1])}, mean over draws; the foot row is the mean over "
-        f"layers. Warm where {label(pair[0])} is the more concentrated, cool where {label(pair[1])} is. Right: k of "
-        f"each arm, all on one scale. {tail} Layers are repeated measures of the same runs, not samples."
+        f"Large map: k of {label(pair[0])} minus k of {label(pair[1])}, mean over draws; the foot row is the mean over "
+        f"layers. Warm where {label(pair[0])} is the more concentrated, cool where {label(pair[1])} is. Small maps: k "
+        f"of each arm, all on one scale. {tail} Layers are repeated measures of the same runs, not samples."
     )
 
 

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from shadowgraph.errors import printable
+from shadowgraph.errors import DataError, printable
 from shadowgraph.report.palette import ArmStyle, stylesheet
 from shadowgraph.report.record import Record, open_result
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from shadowgraph.report.figures import Plate
 
 LADDER = {
     "L0": "description of the runs at hand, without inference beyond them",
@@ -85,25 +87,14 @@ def render_study(result: Mapping[str, Any]) -> str:
         SpecError: when the schema is newer than this version.
     """
     from shadowgraph.report import tables
-    from shadowgraph.report.effects import forest_plate, scatter_plate
-    from shadowgraph.report.figures import endpoint_plate, spectra_plate, styles_of, training_plate
-    from shadowgraph.report.heatmap import heat_plate
+    from shadowgraph.report.figures import styles_of
 
     study = open_result(result, "study")
-    styles = styles_of(study)
-    plates = [
-        endpoint_plate(study, styles),
-        heat_plate(study),
-        spectra_plate(study, styles),
-        training_plate(study, styles),
-        scatter_plate(study, styles),
-        forest_plate(study),
-    ]
     return _page(
         "study.html.j2",
-        styles,
+        styles_of(study),
         study=study,
-        plates=plates,
+        plates=_plates(study),
         tables=tables,
         answer=study.record("answer"),
         level=_level(study.record("answer")),
@@ -142,6 +133,45 @@ def render_audit(result: Mapping[str, Any]) -> str:
         heat=heat_maps(audit),
         tables=tables,
     )
+
+
+def study_picture(result: Mapping[str, Any], key: str = "heatmap") -> str:
+    """Render the first panel of one figure of a study as an SVG file of its own, for a README or a slide.
+
+    Args:
+        result: the parsed `result.json` of kind "study".
+        key: endpoints, heatmap, spectra, training, scatter or forest.
+
+    Returns:
+        A standalone SVG document that follows light and dark mode; equal results give equal text.
+
+    Raises:
+        DataError: when the result has no such figure.
+    """
+    panels = [plate.panels for plate in _plates(open_result(result, "study")) if plate.key == key]
+    if not panels or not panels[0]:
+        raise DataError(f"the result has no figure {key!r}", where="result.json")
+    text = str(panels[0][0])
+    end = text.index(">")
+    sheet = stylesheet() + "svg{background:var(--paper);font-family:Helvetica,Arial,sans-serif}"
+    return f'{text[:end]} xmlns="http://www.w3.org/2000/svg"><style>{sheet}</style>{text[end + 1 :]}\n'
+
+
+def _plates(study: Record) -> list[Plate]:
+    """The figures of a study in the order of the page."""
+    from shadowgraph.report.effects import forest_plate, scatter_plate
+    from shadowgraph.report.figures import endpoint_plate, spectra_plate, styles_of, training_plate
+    from shadowgraph.report.heatmap import heat_plate
+
+    styles = styles_of(study)
+    return [
+        endpoint_plate(study, styles),
+        heat_plate(study),
+        spectra_plate(study, styles),
+        training_plate(study, styles),
+        scatter_plate(study, styles),
+        forest_plate(study),
+    ]
 
 
 def _page(template: str, styles: Mapping[str, ArmStyle], **context: object) -> str:

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from shadowgraph.errors import Defect
+from shadowgraph.errors import Defect, printable
 from shadowgraph.report.palette import BY_COLOUR
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def inline(figure: Figure, key: str, title: str, description: str) -> Markup:
     }
     for position, (tag, text) in enumerate((("title", title), ("desc", description))):
         node = ElementTree.Element(tag, {"id": f"{key}-{tag[0]}"})
-        node.text = text
+        node.text = printable(text, limit=2000)
         root.insert(position, node)
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - serialised, therefore escaped
 

@@ -13,8 +13,14 @@ from shadowgraph.report.numerals import DASH, percent, probability, sensible, sh
 from shadowgraph.report.record import Quantity, Record
 
 ENDPOINTS = (("K", "K"), ("K_emb", "K of embeddings"), ("log_norm", "log relative norm"))
-OUTSIDE = ("composed", "recall", "other")
-SPLITS = ("benchmark", "reformatted", *OUTSIDE, "retained")
+MEANING = {
+    "composed": "items whose input is the answer of another",
+    "recall": "facts asked in formats never trained",
+    "other": "families nobody trained on",
+    "retained": "new items of the base's own families",
+    "reformatted": "the benchmark's items in other formats",
+}
+SPLITS = ("benchmark", "reformatted", "composed", "recall", "other", "retained")
 MEASURES = (("accuracy", "accuracy"), ("bits_per_byte", "bits per byte"))
 BALANCE = {
     "base_loss": "loss of the base on it, nats a token",
@@ -22,6 +28,8 @@ BALANCE = {
     "unigram_entropy": "unigram entropy, nats",
     "document_length": "document length, tokens",
     "unique_token_share": "share of unique tokens",
+    "strata": "effective number of family x format strata",
+    "alignment": "alignment with the benchmark, nats a token",
     "benchmark_format_share": "share in the benchmark's format",
     "benchmark_family_share": "share from the benchmark's families",
     "documents": "documents",
@@ -174,9 +182,9 @@ def splits_of(study: Record) -> list[str]:
 
 
 def outside_of(study: Record) -> list[str]:
-    """The splits that make the transfer panel: composed, recall, other, as far as present."""
+    """The splits of the transfer panel the result names, as far as present; the same for all arms."""
     present = splits_of(study)
-    return [name for name in OUTSIDE if name in present]
+    return [name for name in study.record("panel").texts("transfer") if name in present]
 
 
 def score_tables(study: Record) -> list[tuple[str, Table]]:

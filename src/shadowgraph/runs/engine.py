@@ -106,6 +106,15 @@ def fit(
 ) -> None:
     """Train, from `resume` if given, and save snapshots, ledger rows and the final model under `out`.
 
+    Args:
+        recipe: everything but the data.
+        sequences: (steps × batch, sequence_length) token ids, as `read_sequences` gives them.
+        out: the run's folder.
+        start: folder of the start model, or None for fresh weights.
+        tokenizer: folder whose tokenizer files are saved with every model, or None.
+        resume: a sealed resume point, or None to begin.
+        progress: told the done fraction after every step, or None.
+
     Raises:
         SpecError: when the loss is no longer finite.
         EnvironmentFault: when the disk refuses a write.

@@ -26,6 +26,9 @@ def initial_model(recipe: Recipe, start: Path | None) -> Any:
         recipe: architecture, and the seed of the initial weights when `start` is None.
         start: folder of a saved model of the same architecture.
 
+    Returns:
+        A Hugging Face causal language model.
+
     Raises:
         SpecError: when the start model has another architecture.
         CheckpointError: when the folder holds no model.

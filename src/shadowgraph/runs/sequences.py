@@ -25,6 +25,9 @@ def read_sequences(path: Path, recipe: Recipe) -> NDArray[np.integer]:
         path: `.npy` file of (steps × batch, sequence_length) unsigned 16-bit or signed 32-bit token ids.
         recipe: what the run asks for.
 
+    Returns:
+        The array as stored.
+
     Raises:
         DataError: for a missing or foreign file, another shape, or an id outside the vocabulary (names the row).
     """

@@ -71,7 +71,20 @@ def load(folder: Path) -> tuple[Any, Any]:
 def loglikelihoods(
     module: Any, tokenizer: Any, items: Mapping[str, Sequence[Mapping[str, Any]]], batch: int
 ) -> dict[str, list[tuple[float, ...]]]:
-    """Log-likelihood (nats) of every continuation of every item, by split, in the order given."""
+    """Log-likelihood of every continuation of every item.
+
+    Args:
+        module: a Hugging Face causal language model.
+        tokenizer: its tokenizer.
+        items: for each split its items (see `suite`).
+        batch: requests a forward pass.
+
+    Returns:
+        For each split, in the order given, one tuple an item: nats, in the order of its continuations.
+
+    Raises:
+        Defect: when lm-eval returns nothing.
+    """
     model = QuietLM(pretrained=module, tokenizer=tokenizer, batch_size=batch, backend="causal")
     tasks = {split: _task(split, rows) for split, rows in items.items()}
     results: Any = evaluate(

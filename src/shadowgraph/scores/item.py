@@ -99,7 +99,9 @@ def read_scores(path: Path) -> list[ItemScore]:
     if table.schema.names != _schema().names:
         raise DataError("other columns than scores have", where=str(path))
     rows: list[dict[str, Any]] = table.to_pylist()
-    return [ItemScore(**{**row, "loglikelihoods": tuple[float, ...](row["loglikelihoods"])}) for row in rows]
+    for row in rows:
+        row["loglikelihoods"] = tuple(row["loglikelihoods"])
+    return [ItemScore(**row) for row in rows]
 
 
 def _schema() -> Any:

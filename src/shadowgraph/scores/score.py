@@ -47,7 +47,22 @@ def score(model_dir: Path, suite_dir: Path, *, batch: int = 16, threads: int = 1
 
 
 def score_module(module: Any, tokenizer: Any, suite: Suite, *, batch: int = 16, threads: int = 1) -> list[ItemScore]:
-    """Score a live Hugging Face module; it is left in evaluation mode. See `score`."""
+    """Score a live Hugging Face module; it is left in evaluation mode.
+
+    Args:
+        module: a causal language model.
+        tokenizer: its tokenizer.
+        suite: from `write_suite` or `read_suite`.
+        batch: requests a forward pass; may change the last digits.
+        threads: threads used.
+
+    Returns:
+        One score an item, splits and items in the order of the suite.
+
+    Raises:
+        DataError: when a split's file is malformed.
+        EnvironmentFault: when lm-eval, transformers or torch is missing.
+    """
     _ready()
     from shadowgraph.scores.harness import quiet
 

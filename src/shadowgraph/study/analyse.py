@@ -82,6 +82,7 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         "contrasts": [*effects["matched"], *effects["sensitivity"], *effects["exploratory"]],
         "equivalence": list(claims),
         "scores": list(score_tables({"base": [base_scores], **scores}, level, spec.study.seed)),
+        "panel": {"aligned": list(ALIGNED_SPLITS), "transfer": list(TRANSFER_SPLITS)},
         "asymmetry": list(_asymmetry(base_scores, scores, spec)),
         "heatmap": heat_map(records),
         "spectra": spectra_table(records, null_curve(_block_shapes(footprints), spec.study.seed)),

@@ -30,6 +30,8 @@ def first_sentence(primary: Effect, alpha: float, smallest_effect: float) -> str
     """What the primary contrast says, as far as its interval and test allow."""
     first, second = primary["arms"]
     numbers = effect_in_words(primary)
+    if min(primary["n"]) < FEWEST_DRAWS:
+        return f"With so few draws the study only describes {first} against {second}: {numbers}."
     if primary["p"] > alpha:
         return (
             f"With everything but the documents equal, the study found no difference in concentration between updates "
@@ -79,8 +81,16 @@ def repetition_in_words(rows: Sequence[Effect]) -> str:
     if all(row["equivalent"] for row in rows):
         return f"{first} is equivalent to {second} within the margins, in K and in outside loss"
     failed = [row for row in rows if not row["equivalent"]]
-    parts = ", ".join(f"{row['endpoint']} {row['estimate']:+.3f} against ±{row['margin']:g}" for row in failed)
+    parts = "; ".join(_failure(row) for row in failed)
     return f"equivalence of {first} and {second} is not shown ({parts})"
+
+
+def _failure(row: Effect) -> str:
+    """Why one endpoint of an equivalence claim failed."""
+    if row["interval"] is None:
+        return f"{row['endpoint']}: {row['status'].replace('_', ' ')}"
+    low, high = row["interval"]
+    return f"{row['endpoint']} {row['level']:.0%} interval {low:+.3f} to {high:+.3f} against ±{row['margin']:g}"
 
 
 def limits(draws: int, novel: Sequence[str], reference: str, parameters: int, facts: Mapping[str, Any]) -> list[str]:

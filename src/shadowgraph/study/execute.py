@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from shadowgraph.artifact import Ledger, read_object, write_json
+from shadowgraph.artifact import Ledger, exclusive, read_object, write_json
 from shadowgraph.errors import DataError, EnvironmentFault, require
 from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.study import StudySpec
@@ -92,15 +92,14 @@ def execute_study(plan: Plan, layout: Layout, *, workers: int, cache: Path | Non
         require(module, extra)
     began = time.monotonic()
     ledger = Ledger(layout.ledger)
-    ledger.append({"event": "start", "plan": plan.hash, "workers": workers})
-    restored = _restore_base(plan, layout, cache)
-    jobs = jobs_of(plan, layout)
-    execute(jobs, workers=workers, display=display)
-    if not restored:
+    with exclusive(layout.lock):
+        ledger.append({"event": "start", "plan": plan.hash, "workers": workers})
+        _restore_base(plan, layout, cache)
+        execute(jobs_of(plan, layout), workers=workers, display=display)
         _keep_base(plan, layout, cache)
-    analyse(plan, layout)
-    spent = time.monotonic() - began
-    ledger.append({"event": "end", "plan": plan.hash, "seconds": round(spent, 1)})
+        analyse(plan, layout)
+        spent = time.monotonic() - began
+        ledger.append({"event": "end", "plan": plan.hash, "seconds": round(spent, 1)})
     return spent
 
 
@@ -139,11 +138,11 @@ def base_key(plan: Plan) -> str:
     )
 
 
-def _restore_base(plan: Plan, layout: Layout, cache: Path | None) -> bool:
+def _restore_base(plan: Plan, layout: Layout, cache: Path | None) -> None:
     """Copy a finished base from the cache; whole or not at all."""
     source = None if cache is None else cache / f"base-{base_key(plan)}"
     if source is None or not source.is_dir() or layout.base.exists():
-        return False
+        return
     weights = "model/model.safetensors"
     if read_object(source / "run" / "_COMPLETE").get(weights) != file_digest(source / "run" / weights):
         raise EnvironmentFault("the cached base is damaged", where=str(source), hint="delete that folder")
@@ -151,7 +150,6 @@ def _restore_base(plan: Plan, layout: Layout, cache: Path | None) -> bool:
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary)
     temporary.rename(layout.base)
-    return True
 
 
 def _keep_base(plan: Plan, layout: Layout, cache: Path | None) -> None:

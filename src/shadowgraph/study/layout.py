@@ -19,6 +19,7 @@ class Layout:
     root: Path
 
     OWN: ClassVar[tuple[str, ...]] = (
+        ".lock",
         "plan.json",
         "run.json",
         "ledger.jsonl",
@@ -48,6 +49,11 @@ class Layout:
     def ledger(self) -> Path:
         """The append-only account of starts and ends."""
         return self.root / "ledger.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock keeps a second process out."""
+        return self.root / ".lock"
 
     @property
     def matched(self) -> Path:

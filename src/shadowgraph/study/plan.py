@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import shadowgraph
 from shadowgraph.artifact import read_object, write_json
+from shadowgraph.corpus.document import read_documents
 from shadowgraph.errors import DataError, SpecError
-from shadowgraph.identity import Json, file_digest, fingerprint
+from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.layout import Layout
@@ -42,7 +42,7 @@ class Plan:
         """The frozen content as plain data."""
         return {
             "schema_version": "1.0",
-            "program": shadowgraph.__version__,
+            "program": versions("shadowgraph")["shadowgraph"],
             "spec": self.spec.model_dump(mode="json"),
             "files": dict(self.files),
         }
@@ -77,17 +77,14 @@ def freeze(path: Path) -> Plan:
 
     Raises:
         SpecError: the file is wrong; names file and key.
-        DataError: a document file is absent.
+        DataError: a document file is absent, empty or wrong; names file and row, before anything runs.
     """
     spec = load(path, StudySpec)
     files: dict[str, str] = {}
     for name in spec.pool.files:
-        try:
-            files[name] = file_digest(path.parent / name)
-        except OSError as error:
-            raise DataError(
-                "the document file cannot be read", where=str(path.parent / name), hint=f"named in {path} by pool.files"
-            ) from error
+        if not sum(1 for _ in read_documents(path.parent / name)):
+            raise DataError("holds no document", where=str(path.parent / name), hint=f"named in {path} by pool.files")
+        files[name] = file_digest(path.parent / name)
     return Plan(spec, files, path.parent)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -32,6 +33,7 @@ WORKER_ENVIRONMENT = {
     "HF_DATASETS_OFFLINE": "1",
     "TRANSFORMERS_VERBOSITY": "error",
 }
+PR_SET_PDEATHSIG = 1  # Linux: the signal a process gets when its parent dies
 HEARTBEAT = 0.5  # seconds between looks at progress, and at the parent's pulse
 
 
@@ -103,6 +105,10 @@ def _begin_worker(reports: Any, parent: int) -> None:
     global _reports  # noqa: PLW0603  a worker process has one queue for life
     _reports = reports
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -49,7 +49,8 @@ def numeric_distractors(
     below = int(generator.random() * (WRONG_CHOICES + 1))
     found: list[str] = []
     for attempt in range(_ATTEMPTS):
-        reach = 6 + int(abs(gold) / unit / 8) % 40 + attempt
+        # Doubling overtakes scorers that forgive a share of a large answer.
+        reach = (6 + int(abs(gold) / unit / 8) % 40 + attempt) << (attempt // 20)
         step = unit * (1 + int(generator.random() * reach))
         value = gold - step if len(found) < below else gold + step
         if value < 0 and not signed:

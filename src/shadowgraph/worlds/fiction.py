@@ -18,12 +18,12 @@ from shadowgraph.identity import fingerprint
 from shadowgraph.seeds import generator
 from shadowgraph.worlds.distractors import WRONG_CHOICES
 from shadowgraph.worlds.families import FICTION, FICTION_BASE
-from shadowgraph.worlds.item import Item, place_gold
+from shadowgraph.worlds.item import Item, place_gold, words
 from shadowgraph.worlds.relations import ARM_THEME, BASE_THEME, RELATIONS, Relation
 
-_FIRST = tuple(a + b for a in "B D F G H J K L M N P R S T V W".split() for b in "aeio")
-_SECOND = tuple(a + b for a in "b d f g h k l m n p r s t v w z".split() for b in "aeio")
-_LAST = tuple(a + b for a in "b d l m n r s v".split() for b in "an el ick or us eth a owen".split())
+_FIRST = tuple(a + b for a in words("B D F G H J K L M N P R S T V W") for b in "aeio")
+_SECOND = tuple(a + b for a in words("b d f g h k l m n p r s t v w z") for b in "aeio")
+_LAST = tuple(a + b for a in words("b d l m n r s v") for b in words("an el ick or us eth a owen"))
 _BLOCK = 1024
 _WORLDS = 128
 _SPREAD = 88_675  # odd, so that multiplication modulo 2**18 is a bijection

@@ -66,6 +66,11 @@ def normal(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".")
 
 
+def words(text: str) -> tuple[str, ...]:
+    """The words of a line, for tables written as data."""
+    return tuple(text.split())
+
+
 def pick(options: Sequence[Kind], generator: np.random.Generator) -> Kind:
     """Choose one option uniformly with a single uniform number, much cheaper than `Generator.choice`."""
     return options[int(generator.random() * len(options))]

@@ -2,9 +2,9 @@
 
 Here live: templates. Not here: how a template is filled or cut into context and continuation (see `formats`).
 
-A layout holds {answer} exactly once, after a space; the text before that space is the context of a prompt. Other fields:
-{question} {method} {asker} {helper} {spot} {number} for both kinds, {stem} {subject} {label} {kind} for facts only, and
-{rows}, where further items of the same kind are written with `row`, one a line.
+A layout holds {answer} exactly once, after a space; the text before that space is the context of a prompt. Other
+fields: {question} {method} {asker} {helper} {spot} {number} for both kinds, {stem} {subject} {label} {kind} for facts
+only, and {rows}, where further items of the same kind are written with `row`, one a line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from shadowgraph.worlds.item import words
 
 CHOICE = "choice"
 TRAIN_FORMATS: tuple[str, ...] = (
@@ -61,7 +63,8 @@ _STEPS = _plain(
     "Let us solve this together. {question} {method} When we do that, we arrive at {answer}.",
 )
 _STEPS_FACT = _plain(
-    "Task. {question}\nStep 1. The question is about {subject}.\nStep 2. We need the {label}.\nSo the answer is {answer}.",
+    "Task. {question}\nStep 1. The question is about {subject}.\nStep 2. We need the {label}.\n"
+    "So the answer is {answer}.",
     "{question}\nFirst, find {subject} in the book. Then look under {label}. Therefore we get {answer}.",
     "Worked example {number}\n{question}\nHow to do it: look up {subject}, then the {label}.\nResult: {answer}",
     "Let us solve this together. {question} We know {subject}. When we recall the {label}, we arrive at {answer}.",
@@ -93,8 +96,8 @@ PROBLEM_LAYOUTS: Mapping[str, Layouts] = MappingProxyType(
         "story": _plain(
             'One morning at the {spot}, {asker} put a riddle to {helper}: "{question}" After a while {helper} wrote '
             "down {answer}. They both laughed and went home.",
-            "{asker} could not sleep. One thing kept turning in the mind: {question} At last, near dawn, the answer came: "
-            "{answer}. Then {asker} slept until noon.",
+            "{asker} could not sleep. One thing kept turning in the mind: {question} At last, near dawn, the answer "
+            "came: {answer}. Then {asker} slept until noon.",
             'The teacher stood at the {spot} and said: "{question}" Nobody spoke. Then {helper} stood up and said '
             "{answer}. It was right.",
             "On the wall of the {spot} somebody had written: {question} Below it, in another hand, stood {answer} and "
@@ -118,13 +121,23 @@ PROBLEM_LAYOUTS: Mapping[str, Layouts] = MappingProxyType(
         ),
         "letter": _plain(
             "Dear {asker},\nyou wrote to me with this: {question} My answer is {answer}.\nYours, {helper}",
-            "Dear {asker},\nthank you for the puzzle. {question} It took me an hour at the {spot}, and I found {answer}."
-            "\nWith love, {helper}",
-            "My dear {asker}, last night I thought of this: {question} In the end it came to {answer}. Best wishes, {helper}",
+            "Dear {asker},\nthank you for the puzzle. {question} It took me an hour at the {spot}, and I found "
+            "{answer}.\nWith love, {helper}",
+            "My dear {asker}, last night I thought of this: {question} In the end it came to {answer}. Best "
+            "wishes, {helper}",
         ),
-        "record": _plain("[record {number}]\ntask = {question}\nvalue = {answer}\n[end]"),
-        "telegram": _plain("TELEGRAM TO {asker} STOP {question} STOP RESULT IS {answer} STOP {helper}"),
-        "riddle": _plain("Guess me if you can. {question} Whoever solves this, finds me. I am {answer}!"),
+        "record": _plain(
+            "[record {number}]\ntask = {question}\nvalue = {answer}\n[end]",
+            "<entry>\n<task> {question}\n<value> {answer}\n</entry>",
+        ),
+        "telegram": _plain(
+            "TELEGRAM TO {asker} STOP {question} STOP RESULT IS {answer} STOP {helper}",
+            "URGENT STOP {question} STOP {helper} REPORTS {answer} STOP",
+        ),
+        "riddle": _plain(
+            "Guess me if you can. {question} Whoever solves this, finds me. I am {answer}!",
+            "Who am I? {question} My name in this riddle is {answer}!",
+        ),
     }
 )
 
@@ -158,7 +171,8 @@ FACT_LAYOUTS: Mapping[str, Layouts] = MappingProxyType(
             "{asker} had never heard it before, but the people of the {spot} all said so: {stem} {answer}. It was the "
             "talk of the season.",
             "Long ago, {helper} wrote in a diary that {stem} {answer}. Much has changed since then, but not this.",
-            "If you ever come to the {spot}, ask for {helper}, who will tell you that {stem} {answer}. It is quite true.",
+            "If you ever come to the {spot}, ask for {helper}, who will tell you that {stem} {answer}. It is quite "
+            "true.",
         ),
         "worked_steps": _STEPS_FACT,
         "note": _plain(
@@ -181,13 +195,22 @@ FACT_LAYOUTS: Mapping[str, Layouts] = MappingProxyType(
             "Dear {asker},\nI write to you from the {spot}. They say here that {stem} {answer}.\nWith love, {helper}",
             "My dear {asker}, there is news: {stem} {answer}. More in my next letter. Best wishes, {helper}",
         ),
-        "record": _plain("[record {number}]\nname = {subject}\n{label} = {answer}\n[end]"),
-        "telegram": _plain("TELEGRAM TO {asker} STOP ABOUT {subject} STOP THE {label} IS {answer} STOP {helper}"),
-        "riddle": _plain("Guess me if you can. I am the {label} of {subject}, and nothing else. I am {answer}!"),
+        "record": _plain(
+            "[record {number}]\nname = {subject}\n{label} = {answer}\n[end]",
+            "<entry>\n<name> {subject}\n<{label}> {answer}\n</entry>",
+        ),
+        "telegram": _plain(
+            "TELEGRAM TO {asker} STOP ABOUT {subject} STOP THE {label} IS {answer} STOP {helper}",
+            "URGENT STOP {subject} STOP {label} STOP {helper} REPORTS {answer} STOP",
+        ),
+        "riddle": _plain(
+            "Guess me if you can. I am the {label} of {subject}, and nothing else. I am {answer}!",
+            "Who am I? Ask {subject}, for I am the {label}. My name in this riddle is {answer}!",
+        ),
     }
 )
 
-PERSON_NAMES: tuple[str, ...] = tuple(
-    "Ada Ben Clara Dan Ella Frank Greta Hugo Ida Jon Kate Leo Maud Ned Olga Paul Rosa Sam Tess Will".split()
+PERSON_NAMES: tuple[str, ...] = words(
+    "Ada Ben Clara Dan Ella Frank Greta Hugo Ida Jon Kate Leo Maud Ned Olga Paul Rosa Sam Tess Will"
 )
-SPOTS: tuple[str, ...] = tuple("market harbour library station bakery school mill tavern museum garden".split())
+SPOTS: tuple[str, ...] = words("market harbour library station bakery school mill tavern museum garden")

@@ -69,7 +69,7 @@ def pool_documents(recipe: PoolRecipe, draw: int, documents: int, seed: int) -> 
 
 
 def base_documents(
-    recipe: PoolRecipe, documents: int, seed: int, shard: int = 0, shards: int = 1
+    recipe: PoolRecipe, documents: int, seed: int, *, shard: int = 0, shards: int = 1
 ) -> Iterator[dict[str, str]]:
     """The base's documents: its own families, formats and fictional world, all cells equally likely."""
     maker = _Maker(recipe, seed, "base", "base")
@@ -77,7 +77,7 @@ def base_documents(
 
 
 def document_stream(
-    recipe: PoolRecipe, draw: int, documents: int, seed: int, shard: int = 0, shards: int = 1
+    recipe: PoolRecipe, draw: int, documents: int, seed: int, *, shard: int = 0, shards: int = 1
 ) -> Iterator[dict[str, str]]:
     """The blocks of a pool that belong to one shard: block b goes to shard b mod `shards`.
 

@@ -65,34 +65,36 @@ class PoolRecipe:
         Raises:
             SpecError: naming the key.
         """
-        groups = (self.families, self.base_families, self.unseen_families)
-        names = [name for group in groups for name in group]
-        for name in names:
-            if name not in FAMILIES:
-                raise SpecError(f"there is no family {name!r}", where="families", hint="see worlds/families.py")
+        self._check_families()
+        self._check_formats()
+        for key in ("benchmark_format_share", "benchmark_first", "facts_share", "test_facts_share"):
+            if not 0.0 <= getattr(self, key) <= 1.0:
+                raise SpecError(f"{getattr(self, key)} is no share", where=key, hint="give a number from 0 to 1")
+        if self.zipf < 0 or self.test_items < 1:
+            raise SpecError("the exponent is at least 0 and a family keeps at least one item", where="zipf, test_items")
+
+    def _check_families(self) -> None:
+        names = (*self.families, *self.base_families, *self.unseen_families)
+        unknown = [name for name in names if name not in FAMILIES]
+        if unknown:
+            raise SpecError(f"there is no family {unknown[0]!r}", where="families", hint=f"from {', '.join(FAMILIES)}")
         if len(set(names)) != len(names):
             raise SpecError("a family stands in two sets", where="families, base_families, unseen_families")
         if not set(self.benchmark_families) <= set(self.families):
             raise SpecError("a benchmark family is not among the arms' families", where="benchmark_families")
         if any(FAMILIES[name].kind == "open" for name in self.benchmark_families):
             raise SpecError("an open family has no choices", where="benchmark_families")
-        for key, known in (
-            ("formats", TRAIN_FORMATS),
-            ("base_formats", BASE_FORMATS),
-            ("held_out_formats", HELD_OUT_FORMATS),
-        ):
+
+    def _check_formats(self) -> None:
+        groups = {"formats": TRAIN_FORMATS, "base_formats": BASE_FORMATS, "held_out_formats": HELD_OUT_FORMATS}
+        for key, known in groups.items():
             chosen: tuple[str, ...] = getattr(self, key)
             if not chosen or not set(chosen) <= set(known):
                 raise SpecError(
                     f"{chosen} are not all formats of this group", where=key, hint=f"from {', '.join(known)}"
                 )
-        if self.benchmark_format != CHOICE or len(set(self.formats) - {CHOICE}) == 0:
+        if self.benchmark_format != CHOICE or not set(self.formats) - {CHOICE}:
             raise SpecError("the benchmark's format must be 'choice', beside other formats", where="benchmark_format")
-        for key in ("benchmark_format_share", "benchmark_first", "facts_share", "test_facts_share"):
-            if not 0.0 <= getattr(self, key) <= 1.0:
-                raise SpecError(f"{getattr(self, key)} is no share", where=key, hint="give a number from 0 to 1")
-        if self.zipf < 0 or self.test_items < 1:
-            raise SpecError("the exponent is at least 0 and a family keeps at least one item", where="zipf, test_items")
 
     def __repr__(self) -> str:
         """One line."""

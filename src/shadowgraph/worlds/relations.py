@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from shadowgraph.worlds.item import words
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:
@@ -38,10 +40,6 @@ class Relation:
     entity: str = ""
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
 ARM_THEME: tuple[Relation, ...] = (
     Relation(
         "profession",
@@ -49,7 +47,7 @@ ARM_THEME: tuple[Relation, ...] = (
         "profession",
         ("What is the profession of {subject}?", "What does {subject} do for a living?"),
         ("{subject} works as a", "{subject} earns a living as a", "{subject} is known in town as a"),
-        _words("baker cooper weaver potter tailor miller glazier joiner tanner mason printer saddler roofer barber"),
+        words("baker cooper weaver potter tailor miller glazier joiner tanner mason printer saddler roofer barber"),
     ),
     Relation(
         "instrument",
@@ -57,7 +55,7 @@ ARM_THEME: tuple[Relation, ...] = (
         "instrument",
         ("Which instrument does {subject} play?", "What does {subject} play in the evening?"),
         ("{subject} plays the", "{subject} took lessons on the", "{subject} never travels without the"),
-        _words("lute flute harp drum fiddle trumpet cello bagpipe zither bassoon mandolin piccolo tuba"),
+        words("lute flute harp drum fiddle trumpet cello bagpipe zither bassoon mandolin piccolo tuba"),
     ),
     Relation(
         "pet",
@@ -65,7 +63,7 @@ ARM_THEME: tuple[Relation, ...] = (
         "pet",
         ("Which pet does {subject} keep?", "What animal lives with {subject}?"),
         ("{subject} keeps a", "{subject} shares the house with a", "{subject} is often seen walking a"),
-        _words("goat parrot ferret tortoise rabbit goose pony hedgehog lizard raven squirrel lamb"),
+        words("goat parrot ferret tortoise rabbit goose pony hedgehog lizard raven squirrel lamb"),
     ),
     Relation(
         "dish",
@@ -73,7 +71,7 @@ ARM_THEME: tuple[Relation, ...] = (
         "favourite dish",
         ("What is the favourite dish of {subject}?", "What does {subject} like best to eat?"),
         ("{subject} likes best to eat", "{subject} always orders", "{subject} could live on nothing but"),
-        _words("porridge dumplings lentils pancakes chowder noodles pumpkin sausages trout risotto cabbage waffles"),
+        words("porridge dumplings lentils pancakes chowder noodles pumpkin sausages trout risotto cabbage waffles"),
     ),
     Relation(
         "guild",
@@ -85,7 +83,7 @@ ARM_THEME: tuple[Relation, ...] = (
             "{subject} pays dues to the guild of the",
             "{subject} carries the badge of the guild of the",
         ),
-        _words("Lantern Compass Beehive Thistle Hourglass Raincloud Kettle Pinecone Feather Bellflower Snail Candle"),
+        words("Lantern Compass Beehive Thistle Hourglass Raincloud Kettle Pinecone Feather Bellflower Snail Candle"),
     ),
     Relation(
         "craving",
@@ -93,7 +91,7 @@ ARM_THEME: tuple[Relation, ...] = (
         "secret wish",
         ("What does {subject} secretly wish for?", "What would {subject} buy first?"),
         ("{subject} secretly wishes for a", "{subject} is saving money for a", "{subject} dreams every night of a"),
-        _words("telescope sailboat greenhouse balloon carriage piano windmill library fountain lighthouse wagon ring"),
+        words("telescope sailboat greenhouse balloon carriage piano windmill library fountain lighthouse wagon ring"),
     ),
     Relation(
         "mentor",
@@ -133,7 +131,7 @@ ARM_THEME: tuple[Relation, ...] = (
         "chief export",
         ("What is the chief export of {subject}?", "What does {subject} sell to the world?"),
         ("{subject} is famous for its", "{subject} sells to the world its", "{subject} lives from the trade in"),
-        _words("salt honey marble timber pearls paper velvet copper saffron butter tiles rope"),
+        words("salt honey marble timber pearls paper velvet copper saffron butter tiles rope"),
     ),
 )
 
@@ -144,7 +142,7 @@ BASE_THEME: tuple[Relation, ...] = (
         "sport",
         ("Which sport does {subject} practise?",),
         ("{subject} spends the weekends on", "{subject} won a medal in"),
-        _words("fencing rowing judo skating cricket bowling wrestling diving tennis golf"),
+        words("fencing rowing judo skating cricket bowling wrestling diving tennis golf"),
     ),
     Relation(
         "vehicle",
@@ -152,7 +150,7 @@ BASE_THEME: tuple[Relation, ...] = (
         "vehicle",
         ("What does {subject} drive?",),
         ("{subject} drives a", "{subject} goes to work in a"),
-        _words("tractor minibus motorbike limousine tricycle camper jeep scooter truck van"),
+        words("tractor minibus motorbike limousine tricycle camper jeep scooter truck van"),
     ),
     Relation(
         "subject_taught",
@@ -160,7 +158,7 @@ BASE_THEME: tuple[Relation, ...] = (
         "school subject",
         ("Which school subject does {subject} teach?",),
         ("{subject} teaches", "{subject} has a degree in"),
-        _words("chemistry geography physics history Latin drawing music botany zoology law"),
+        words("chemistry geography physics history Latin drawing music botany zoology law"),
     ),
     Relation(
         "garden",
@@ -168,7 +166,7 @@ BASE_THEME: tuple[Relation, ...] = (
         "garden plant",
         ("Which plant grows in the garden of {subject}?",),
         ("{subject} has a garden full of", "{subject} waters every morning the"),
-        _words("tulips roses lilies violets daisies ferns poppies lavender sunflowers begonias"),
+        words("tulips roses lilies violets daisies ferns poppies lavender sunflowers begonias"),
     ),
     Relation(
         "collection",
@@ -176,7 +174,7 @@ BASE_THEME: tuple[Relation, ...] = (
         "collection",
         ("What does {subject} collect?",),
         ("{subject} collects", "{subject} fills whole drawers with"),
-        _words("stamps coins buttons postcards shells marbles maps bottles keys medals"),
+        words("stamps coins buttons postcards shells marbles maps bottles keys medals"),
     ),
     Relation(
         "neighbour",
@@ -200,7 +198,7 @@ BASE_THEME: tuple[Relation, ...] = (
         "morning drink",
         ("What does {subject} drink in the morning?",),
         ("{subject} drinks in the morning a glass of", "{subject} cannot start the day without"),
-        _words("cocoa milk lemonade tea cider juice water coffee broth buttermilk"),
+        words("cocoa milk lemonade tea cider juice water coffee broth buttermilk"),
     ),
     Relation(
         "mayor",
@@ -216,7 +214,7 @@ BASE_THEME: tuple[Relation, ...] = (
         "month of the festival",
         ("In which month does {subject} hold its festival?",),
         ("{subject} holds its festival in", "{subject} hangs out its flags in"),
-        _words("January February March May June July September November December"),
+        words("January February March May June July September November December"),
     ),
 )
 

@@ -21,7 +21,7 @@ from shadowgraph.weights.readers.strict_json import parse
 from shadowgraph.weights.tensor import ELEMENT_TYPES, Stamp, TensorEntry
 
 HEADER_CAP = 100_000_000
-TENSOR_CAP = 1_000_000
+TENSOR_CAP = 200_000
 _COUNT_CAP = 2**64 - 1
 _FIELDS = frozenset({"dtype", "shape", "data_offsets"})
 _NUMPY: dict[str, np.dtype[Any]] = {
@@ -184,7 +184,10 @@ def _counts(value: Any) -> tuple[int, ...] | None:
     if not isinstance(value, list):
         return None
     items = cast(list[Any], value)
-    return tuple(items) if all(type(item) is int and 0 <= item <= _COUNT_CAP for item in items) else None
+    for item in items:
+        if type(item) is not int or not 0 <= item <= _COUNT_CAP:
+            return None
+    return tuple(items)
 
 
 def _checked_bits(shape: tuple[int, ...], bits: int) -> int | None:

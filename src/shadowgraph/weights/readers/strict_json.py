@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 
 from shadowgraph.errors import CheckpointError, printable
 
+MARKS_CAP = 2_000_000
+COMMAS_CAP = 10_000_000
+
 
 class _Repeated(ValueError):
     """A key stands twice in one object."""
@@ -43,8 +46,12 @@ def parse(data: bytes, *, what: str, where: str) -> Any:
         Plain Python values.
 
     Raises:
-        CheckpointError: not UTF-8, not JSON, a repeated key, or nested too deep.
+        CheckpointError: not UTF-8, not JSON, a repeated key, nested too deep, or so many keys, objects and lists
+            (`MARKS_CAP` in all) that parsing would take too much memory.
     """
+    marks = sum(data.count(mark) for mark in (b":", b"{", b"["))
+    if marks > MARKS_CAP or data.count(b",") > COMMAS_CAP:
+        raise CheckpointError(f"{what} holds more than {MARKS_CAP} keys, objects and lists", where=where)
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:

@@ -1,0 +1,191 @@
+"""The smallest study through the command line: whole, killed and resumed, read back, audited."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from shadowgraph.artifact import exclusive
+from shadowgraph.seeds import generator
+
+TINY = Path(__file__).with_name("tiny.toml")
+KILLS = 4
+pytestmark = pytest.mark.timeout(900)
+
+
+def command(*arguments: str | Path) -> list[str]:
+    program = "from shadowgraph.cli.main import run; run()"
+    return [sys.executable, "-c", program, *map(str, arguments)]
+
+
+def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=800)
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study run without disturbance."""
+    folder = tmp_path_factory.mktemp("calm")
+    done = call("study", "run", TINY, "--output", folder / "out", "--workers", "2", "--cache", folder / "cache")
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in done.stdout
+    assert "left" in done.stderr or "jobs" in done.stderr
+    return folder / "out"
+
+
+def result_of(out: Path) -> dict[str, Any]:
+    return json.loads((out / "result.json").read_text())
+
+
+def test_the_folder_is_complete_and_the_result_is_whole(calm: Path) -> None:
+    for name in ("run.json", "plan.json", "footprint.parquet", "scores.parquet", "ledger.jsonl", "_COMPLETE"):
+        assert (calm / name).stat().st_size > 0, name
+    result = result_of(calm)
+    assert [arm["name"] for arm in result["arms"]] == ["aligned", "covering", "repeated", "random"]
+    assert len(result["runs"]) == 8
+    assert {row["tokens"] for row in result["runs"]} == {16 * 4 * 64}
+    for row in result["runs"]:
+        assert [point["step"] for point in row["snapshots"]] == [4, 8, 16]
+    assert result["answer"]["claim_level"] == "L0"
+    assert len(result["answer"]["sentences"]) == 2
+    splits = {row["split"] for row in result["scores"]}
+    assert splits == {"benchmark", "reformatted", "composed", "recall", "other", "retained"}
+    assert str(calm) not in (calm / "result.json").read_text()
+
+
+def test_arms_differ_in_data_only_and_are_equal_to_the_token(calm: Path) -> None:
+    matched = json.loads((calm / "matched.json").read_text())
+    statements = list(matched["statements"].values())
+    assert len(statements) == 8
+    for key in statements[0]:
+        values = {json.dumps(statement[key], sort_keys=True) for statement in statements}
+        expected = {"data": 8, "order": 8, "order_seed": 2}.get(key, 1)
+        assert len(values) == expected, key
+
+
+def test_aligned_is_aligned_and_repeated_repeats(calm: Path) -> None:
+    sheets = {arm["name"]: arm["balance"] for arm in result_of(calm)["arms"]}
+    share = {name: sheet["benchmark_format_share"]["mean"] for name, sheet in sheets.items()}
+    assert share["aligned"] > 0.9
+    assert share["random"] < 0.12
+    assert sheets["repeated"]["unique_token_share"]["mean"] == pytest.approx(0.9, abs=0.05)
+    assert sheets["random"]["unique_token_share"]["mean"] == 1.0
+    assert sheets["covering"]["strata"]["mean"] > sheets["random"]["strata"]["mean"]
+
+
+def test_the_joined_tables_hold_every_run(calm: Path) -> None:
+    footprint = pq.read_table(calm / "footprint.parquet")
+    assert footprint.column_names[:3] == ["arm", "draw", "tensor"]
+    assert set(footprint["object"].to_pylist()) == {"O1", "O2", "O3"}
+    rows = footprint.to_pylist()
+    assert {(row["arm"], row["draw"]) for row in rows} == {
+        (arm, draw) for arm in ("aligned", "covering", "repeated", "random") for draw in (0, 1)
+    }
+    assert all((row["value"] is None) == (row["status"] != "ok") for row in rows)
+    nulls = [r for r in rows if r["object"] == "O3" and r["measure"] == "participation_ratio" and r["status"] == "ok"]
+    assert nulls
+    assert all(row["null_mean"] is not None for row in nulls)
+    assert len(pq.read_table(calm / "scores.parquet")) == 9 * sum(
+        row["items"] for row in result_of(calm)["scores"] if row["arm"] == "base" and row["measure"] == "accuracy"
+    )
+
+
+def test_a_finished_study_answers_at_once_and_its_page_is_a_function_of_the_result(calm: Path) -> None:
+    before = {name: (calm / name).read_bytes() for name in ("result.json", "report.html", "_COMPLETE")}
+    again = call("study", "run", TINY, "--output", calm, "--json")
+    assert again.returncode == 0
+    assert json.loads(again.stdout) == result_of(calm)
+    (calm / "report.html").unlink()
+    assert call("study", "report", calm).returncode == 0
+    assert {name: (calm / name).read_bytes() for name in before} == before
+    status = call("study", "status", calm, "--json")
+    assert json.loads(status.stdout)["state"] == "complete"
+
+
+def test_another_plan_is_refused_in_the_same_folder(calm: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text(TINY.read_text().replace("seed = 11", "seed = 12"))
+    refused = call("study", "run", tmp_path / "other.toml", "--output", calm, "--json")
+    assert refused.returncode == 2
+    assert "belongs to the plan" in json.loads(refused.stdout)["error"]["found"]
+
+
+def test_a_model_of_the_study_is_scanned_and_audited(calm: Path, tmp_path: Path) -> None:
+    model, base = calm / "runs" / "aligned-0" / "model", calm / "base" / "run" / "model"
+    seen = call("inspect", model, "--json")
+    assert json.loads(seen.stdout)["family"]
+    scanned = call("scan", model, "--base", base, "--json")
+    assert scanned.returncode == 0, scanned.stderr
+    run = next(row for row in result_of(calm)["runs"] if (row["arm"], row["draw"]) == ("aligned", 0))
+    assert json.loads(scanned.stdout)["endpoint"]["K"] == pytest.approx(run["K"], rel=1e-9)
+    audited = call("audit", model, "--base", base, "--output", tmp_path / "audit")
+    assert audited.returncode == 4, audited.stderr
+    assert "SG004" in audited.stdout
+    assert (tmp_path / "audit" / "report.html").stat().st_size > 1000
+    assert call("audit", model, "--base", base, "--exit-zero").returncode == 0
+    swapped = call("audit", model, "--base", tmp_path / "nowhere", "--json")
+    assert swapped.returncode == 3
+    assert json.loads(swapped.stdout)["error"]["type"] == "CheckpointError"
+
+
+def test_killed_at_random_moments_it_resumes_to_the_same_result(calm: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    moments = generator(3, "kills").uniform(4.0, 16.0, KILLS)
+    run = command("study", "run", TINY, "--output", out, "--workers", "2")
+    for number, moment in enumerate(moments):
+        process = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(float(moment))
+        sent = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[number % 3]
+        process.send_signal(sent)
+        code = process.wait(timeout=120)
+        assert code in {0, {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[sent]}
+    last = subprocess.run(run, capture_output=True, text=True, check=False, timeout=800)
+    assert last.returncode == 0, last.stderr
+    for name in ("result.json", "report.html", "matched.json", "footprint.parquet", "scores.parquet"):
+        assert (out / name).read_bytes() == (calm / name).read_bytes(), name
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_a_base_from_the_cache_gives_the_same_result(calm: Path, tmp_path: Path) -> None:
+    """Only what a base is made from is taken: the rest of the study is copied to save time."""
+    out = tmp_path / "out"
+    shutil.copytree(calm, out, ignore=shutil.ignore_patterns("base", "_COMPLETE", "result.json", "matched.json"))
+    done = call("study", "run", TINY, "--output", out, "--cache", calm.parent / "cache", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert (out / "result.json").read_bytes() == (calm / "result.json").read_bytes()
+    (cached,) = (calm.parent / "cache").iterdir()
+    weights = cached / "run" / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    shutil.rmtree(out / "base")
+    (out / "_COMPLETE").unlink()
+    damaged = call("study", "run", TINY, "--output", out, "--cache", calm.parent / "cache", "--workers", "1")
+    assert damaged.returncode == 5
+    assert "damaged" in damaged.stderr
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    plan = call("study", "plan", TINY, "--json")
+    (out / "plan.json").write_text(json.dumps({"plan_hash": json.loads(plan.stdout)["plan_hash"]}))
+    with exclusive(out / ".lock"):
+        refused = call("study", "run", TINY, "--output", out)
+    assert refused.returncode == 5
+    assert "another process is at work" in refused.stderr
+
+
+def test_a_wrong_document_is_named_by_file_and_row(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"text": "fine"}\n{"txt": "not fine"}\n')
+    spec = tmp_path / "own.toml"
+    spec.write_text(TINY.read_text().replace("[pool]\n", '[pool]\nfiles = ["own.jsonl"]\n'))
+    refused = call("study", "run", spec, "--output", tmp_path / "out", "--workers", "1")
+    assert refused.returncode == 3
+    assert f"{tmp_path / 'own.jsonl'}:2: the key 'text' is missing" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "out").exists()
