@@ -51,7 +51,9 @@ def plan_command(spec: Spec, as_json: AsJson = False) -> None:
 def run_command(
     spec: Spec,
     output: Annotated[Path, typer.Option(help="Folder of the study; the same command resumes in it.")],
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes, one thread each; default: cores.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes, one thread each; default: one a core.")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of trained bases, shared between studies.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Delete another study found in the folder.")] = False,
     as_json: AsJson = False,

@@ -145,7 +145,14 @@ def evaluate(key: str, spectrum: Spectrum) -> Reading:
 
 
 def evaluate_all(spectrum: Spectrum) -> dict[str, Reading]:
-    """Read every measure that is a function of the spectrum, in the order of `CATALOGUE`."""
+    """Read every measure that is a function of the spectrum, in the order of `CATALOGUE`.
+
+    Args:
+        spectrum: the spectrum; it may be zero or truncated, which shows in the status of a reading.
+
+    Returns:
+        Key → reading; measures that need norms or entries are left out.
+    """
     return {key: evaluate(key, spectrum) for key in _SPECTRAL}
 
 

@@ -60,7 +60,15 @@ def canvas(width: float, height: float) -> Figure:
 
 
 def plot_area(figure: Figure, left: float, top: float, right: float, bottom: float) -> Axes:
-    """Axes inside margins given in pixels, with the house look."""
+    """Axes inside margins given in pixels, with the house look.
+
+    Args:
+        figure: where the axes are added.
+        left: margin between the plot and the edge of the figure, pixels.
+        top: the same above.
+        right: the same on the right.
+        bottom: the same below.
+    """
     width, height = (72 * float(side) for side in figure.get_size_inches())
     axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
     axes.patch.set_visible(False)
@@ -96,13 +104,33 @@ def foot(axes: Axes, text: str, *, offset: float = 30.0) -> None:
 
 def note(axes: Axes, text: str, x: float, y: float, *, role: str = "ink", ha: str = "left", size: float = SMALL,
          bold: bool = False) -> None:  # fmt: skip
-    """Words at a data point."""
+    """Words at a data point.
+
+    Args:
+        axes: where to write.
+        text: the words.
+        x: data coordinate.
+        y: data coordinate of the middle of the words.
+        role: role of the colour, a key of `palette.ROLES`.
+        ha: which end of the words stands at x: "left", "center" or "right".
+        size: font size, pixels.
+        bold: whether the words are bold.
+    """
     axes.text(x, y, text, fontsize=size, color=light(role), ha=ha, va="center",
               fontweight="bold" if bold else "normal", clip_on=False)  # fmt: skip
 
 
 def row_note(axes: Axes, text: str, y: float, *, role: str = "ink", end: bool = False, bold: bool = False) -> None:
-    """Words at a height of the data, flush with the left or the right end of the plot."""
+    """Words at a height of the data, flush with the left or the right end of the plot.
+
+    Args:
+        axes: where to write.
+        text: the words.
+        y: height of their middle, data coordinate.
+        role: role of the colour, a key of `palette.ROLES`.
+        end: True for the right end, False for the left.
+        bold: whether the words are bold.
+    """
     axes.text(1.0 if end else 0.0, y, text, transform=axes.get_yaxis_transform(), fontsize=SMALL, color=light(role),
               ha="right" if end else "left", va="center", fontweight="bold" if bold else "normal",
               clip_on=False)  # fmt: skip
@@ -110,20 +138,45 @@ def row_note(axes: Axes, text: str, y: float, *, role: str = "ink", end: bool = 
 
 def dots(axes: Axes, x: Sequence[float], y: Sequence[float], style: ArmStyle, *, size: float = 6.0,
          alpha: float = 0.8) -> None:  # fmt: skip
-    """Marks of one arm, ringed in the paper's colour so that overlaps stay countable."""
+    """Marks of one arm, ringed in the paper's colour so that overlaps stay countable.
+
+    Args:
+        axes: where to draw.
+        x: data coordinates.
+        y: as many; a mark outside the plot is not clipped.
+        style: gives colour and marker.
+        size: width of a mark, pixels.
+        alpha: opacity, 0 … 1.
+    """
     axes.plot(list(x), list(y), linestyle="none", marker=style.marker, markersize=size, color=style.colour,
               markeredgecolor=light("paper"), markeredgewidth=0.8, alpha=alpha, clip_on=False)  # fmt: skip
 
 
 def line(axes: Axes, x: Sequence[float], y: Sequence[float], style: ArmStyle, *, width: float = 2.0,
          alpha: float = 1.0) -> None:  # fmt: skip
-    """A line in an arm's colour and dash; gaps (nan) break it."""
+    """A line in an arm's colour and dash; gaps (nan) break it.
+
+    Args:
+        axes: where to draw.
+        x: data coordinates.
+        y: as many.
+        style: gives colour and dash; an empty dash is a solid line.
+        width: of the line, pixels.
+        alpha: opacity, 0 … 1.
+    """
     axes.plot(list(x), list(y), color=style.colour, linewidth=width, alpha=alpha,
               dashes=style.dash or (None, None), solid_joinstyle="round")  # fmt: skip
 
 
 def thread(axes: Axes, x: Sequence[float], y: Sequence[float], style: ArmStyle) -> None:
-    """A thin plain line for one draw among many."""
+    """A thin plain line for one draw among many.
+
+    Args:
+        axes: where to draw.
+        x: data coordinates.
+        y: as many; gaps (nan) break the line.
+        style: gives the colour alone.
+    """
     axes.plot(list(x), list(y), color=style.colour, linewidth=0.9, alpha=0.35, solid_joinstyle="round")
 
 

@@ -55,7 +55,20 @@ def _caption(pair: Sequence[str]) -> str:
 
 
 def grid_of(arms: Record, name: str, slots: int, layers: int) -> Grid:
-    """The numbers of one arm, padded with gaps to slots × layers."""
+    """The numbers of one arm, cut or padded with gaps to slots × layers.
+
+    Args:
+        arms: arm → list of slots, each a list of numbers by layer.
+        name: the arm; an absent one gives gaps alone.
+        slots: how many slots the grid has.
+        layers: how many layers.
+
+    Returns:
+        `slots` rows of `layers` entries; None where the number is missing or not finite.
+
+    Raises:
+        DataError: when the arm or one of its slots is no list.
+    """
     columns = arms.items(name)
     grid: Grid = []
     for slot in range(slots):
@@ -96,7 +109,17 @@ def _less(first: Grid, second: Grid) -> Grid:
 
 
 def step_of(number: float, low: float, high: float, steps: int) -> int:
-    """The bin 0 … steps − 1 of a number between two limits, clamped."""
+    """The bin 0 … steps − 1 of a number between two limits, clamped.
+
+    Args:
+        number: a finite number.
+        low: lower edge of the first bin.
+        high: upper edge of the last bin.
+        steps: number of bins, all equally wide.
+
+    Returns:
+        The bin; the middle one, steps // 2, when the limits leave no room.
+    """
     if high <= low:
         return steps // 2
     return min(steps - 1, max(0, int((number - low) / (high - low) * steps)))
@@ -132,7 +155,17 @@ def _difference(slots: Sequence[str], rows: Sequence[str], grid: Grid, pair: Seq
 
 def small_maps(grids: Mapping[str, Grid], slots: Sequence[str], rows: Sequence[str], *,
                labelled: bool = False) -> list[Markup]:  # fmt: skip
-    """One small map an arm, all on the scale of all; then that scale."""
+    """One small map an arm, all on the scale of all; then that scale.
+
+    Args:
+        grids: arm → k by slot and row; the scale spans the numbers of all arms, or 0 … 1 without any.
+        slots: names of the slots, one a column of the map.
+        rows: names of the layers or bands, one a row of the map.
+        labelled: whether the maps show the names of the rows.
+
+    Returns:
+        SVG of each arm in the order of `grids`, and of the scale.
+    """
     known = [item for grid in grids.values() for column in grid for item in column if item is not None]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     low, high = round(low - 0.005, 2), round(high + 0.005, 2)

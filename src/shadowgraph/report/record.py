@@ -104,7 +104,11 @@ class Record:
         raise self.fault(key, "an object")
 
     def records(self, key: str) -> list[Record]:
-        """A list of objects; missing is empty."""
+        """A list of objects; missing is empty.
+
+        Raises:
+            DataError: when the value is no list, or an entry no object.
+        """
         found: list[Record] = []
         for position, item in enumerate(self.items(key)):
             if not isinstance(item, Mapping):

@@ -168,7 +168,14 @@ def caliper_table(study: Record) -> Table:
 
 
 def score_of(study: Record, arm: str, split: str, measure: str) -> Record:
-    """The score row of an arm, a split and a measure; empty when there is none."""
+    """The score row of an arm, a split and a measure; empty when there is none.
+
+    Args:
+        study: the whole result.
+        arm: an arm's name, or "base".
+        split: a split's name, as in `SPLITS`.
+        measure: "accuracy" or "bits_per_byte".
+    """
     for row in study.records("scores"):
         if (row.text("arm"), row.text("split"), row.text("measure")) == (arm, split, measure):
             return row

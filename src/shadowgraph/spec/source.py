@@ -59,7 +59,16 @@ def load(path: Path, model: type[Model]) -> Model:
 
 
 def validate(values: dict[str, Any], model: type[Model], where: str) -> Model:
-    """Validate plain values against a model; see `load`."""
+    """Validate plain values against a model.
+
+    Args:
+        values: what a TOML file holds.
+        model: the pydantic model they must fit.
+        where: the file or other origin, for the message.
+
+    Raises:
+        SpecError: naming the first wrong key and how many more there are.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:

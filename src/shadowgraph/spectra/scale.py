@@ -37,6 +37,13 @@ def power_of_two(matrix: Float64[np.ndarray, "m n"]) -> float:
     """A power of two that brings the largest entry into [.5, 1) when divided by; 0 for the zero matrix.
 
     Division by it is exact, so scaled and unscaled spectra agree bit for bit inside the float range.
+    An entry of 2¹⁰²³ or more comes into [1, 2) instead, as 2¹⁰²⁴ is no float.
+
+    Args:
+        matrix: (m, n), not empty, finite.
+
+    Returns:
+        The scale, 2⁻¹⁰⁷³ … 2¹⁰²³, unit of the entries; 0 for the zero matrix.
     """
     largest = max(float(matrix.max()), -float(matrix.min()))
     return math.ldexp(1.0, min(math.frexp(largest)[1], 1023)) if largest > 0 else 0.0

@@ -20,6 +20,9 @@ def checked(values: Float[np.ndarray, " a"], where: str) -> Float[np.ndarray, " 
         values: (a,), one number an independent unit.
         where: the name of the caller, for the message.
 
+    Returns:
+        The same numbers (a,) in float64, not copied where they are in it already.
+
     Raises:
         Defect: an empty sample or a number that is not finite.
     """

@@ -20,6 +20,9 @@ def claim_level(primary: Effect, sensitivity: Sequence[Effect], alpha: float) ->
         primary: the primary contrast.
         sensitivity: the same contrast on the variants of K.
         alpha: level of the primary test.
+
+    Returns:
+        "L1" or "L0"; a variant without an estimate turns nothing.
     """
     turned = any(row["estimate"] is not None and row["estimate"] * primary["estimate"] < 0 for row in sensitivity)
     enough = min(primary["n"]) >= FEWEST_DRAWS
@@ -102,6 +105,9 @@ def limits(draws: int, novel: Sequence[str], reference: str, parameters: int, fa
         reference: the arm the calipers are held against.
         parameters: parameters of the model.
         facts: "shared_documents", the largest mean share of documents two draws of an arm have in common.
+
+    Returns:
+        One or two plain sentences a limit; those on few draws, novel arms and shared documents only where they apply.
     """
     found = [
         f"One base, one optimiser, one learning rate and one model of {parameters:,} parameters: nothing here "

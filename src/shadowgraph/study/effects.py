@@ -54,6 +54,9 @@ def contrast(
 
     Returns:
         Plain fields: estimate, interval, p, n, effect sizes, status "ok".
+
+    Raises:
+        Defect: an arm without values, or a value that is not finite.
     """
     if any(arm not in values for arm in arms):
         raise Defect("an arm has no values", where=f"{name}: {arms}")
@@ -86,6 +89,13 @@ def norm_matched(
     name: str, arms: tuple[str, str], curves: Mapping[str, Sequence[Curve]], analysis: Analysis, seed: int
 ) -> dict[str, Json]:
     """Compare K of two arms at equal update norm, by snapshots along training.
+
+    Args:
+        name: label of the contrast.
+        arms: first minus second.
+        curves: arm → one curve a draw; log norms and K in nats.
+        analysis: level of the tests, and the narrowest support of log norm that counts, nats.
+        seed: seed of the bootstrap.
 
     Returns:
         As `contrast`; status "not estimable" and no number where the norms of the runs share too narrow a range.
@@ -130,6 +140,10 @@ def equivalence(
         concentration: arm → K of each draw.
         outside: arm → outside loss of each draw, nats a byte of gold answer.
         alpha: size of each one-sided test.
+
+    Returns:
+        Two rows, K and then outside loss: estimate (first arm minus second), 1 − 2 alpha interval or None, p, margin,
+        whether equivalent, and the status of the test. The claim holds when both rows are equivalent.
     """
     rows: list[dict[str, Json]] = []
     sources = (("K", concentration, claim.margin), ("outside loss", outside, claim.outside_margin))

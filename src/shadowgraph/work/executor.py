@@ -46,6 +46,7 @@ def execute(jobs: Sequence[Job], *, workers: int, display: Display | None = None
         display: told the state about twice a second.
 
     Raises:
+        Defect: when the jobs cannot be ordered (see `check`), or one returned without its mark.
         EnvironmentFault: when a worker was lost.
         ShadowgraphError: whatever a job raised; finished jobs stay finished.
     """

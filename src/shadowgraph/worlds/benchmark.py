@@ -45,6 +45,9 @@ def split_facts(recipe: PoolRecipe, seed: int, theme: str = "arm") -> tuple[tupl
 
     Test facts are told in pools, but never in a format that asks a question; so the benchmark's question is new while
     its answer could be known.
+
+    Raises:
+        SpecError: when one of the two sides is empty.
     """
     facts = world_of(recipe, theme).facts()
     chance = keyed_uniform(seed, "test-facts", [fact.id for fact in facts])

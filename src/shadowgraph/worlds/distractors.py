@@ -71,8 +71,17 @@ def listed_distractors(
 ) -> tuple[str, ...]:
     """Draw up to three other values of a list; a list of two values gives its other one.
 
+    Args:
+        answer: the gold, one of the values; case, spacing and a final full stop do not count.
+        values: all possible answers, different from each other.
+        is_gold: the family's scorer; a value it accepts is refused.
+        generator: the source of chance.
+
+    Returns:
+        min(3, len(values) − 1) of the values as written, in random order.
+
     Raises:
-        Defect: when fewer than three (of two values: one) values are wrong answers.
+        Defect: when fewer values than that are wrong answers.
     """
     wanted = min(WRONG_CHOICES, len(values) - 1)
     gold = normal(answer)

@@ -62,6 +62,9 @@ def render(item: Item, form: str, generator: np.random.Generator, companions: Se
         generator: picks the surface variant; the format "choice" has one layout and draws nothing.
         companions: further items for formats with rows (question_answer, list, table); others leave them out.
 
+    Returns:
+        The document; it begins with the context and the gold continuation of `prompt` for an equal generator.
+
     Raises:
         SpecError: for an unknown format, or "choice" with an item without choices.
     """

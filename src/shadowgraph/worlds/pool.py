@@ -71,7 +71,23 @@ def pool_documents(recipe: PoolRecipe, draw: int, documents: int, seed: int) -> 
 def base_documents(
     recipe: PoolRecipe, documents: int, seed: int, *, shard: int = 0, shards: int = 1
 ) -> Iterator[dict[str, str]]:
-    """The base's documents: its own families, formats and fictional world, all cells equally likely."""
+    """The base's documents: its own families, formats and fictional world, in flat cells.
+
+    All reasoning cells are equally likely, and so are all cells of facts; facts have `facts_share` in sum.
+
+    Args:
+        recipe: what the documents are made of.
+        documents: how many, over all shards.
+        seed: the study's seed.
+        shard: which shard, from 0.
+        shards: how many shards; block b goes to shard b mod `shards`.
+
+    Returns:
+        The shard's documents, made while iterating, with the keys id, source, family, format, text.
+
+    Raises:
+        SpecError: when shard or documents are out of range.
+    """
     maker = _Maker(recipe, seed, "base", "base")
     return _blocks(maker, documents, shard, shards)
 
@@ -82,6 +98,17 @@ def document_stream(
     """The blocks of a pool that belong to one shard: block b goes to shard b mod `shards`.
 
     All shards together hold exactly the documents of `pool_documents`; sorted by id they stand in its order.
+
+    Args:
+        recipe: what the pool is made of.
+        draw: number of the draw.
+        documents: how many, over all shards.
+        seed: the study's seed.
+        shard: which shard, from 0.
+        shards: how many shards.
+
+    Returns:
+        The shard's documents, made while iterating, with the keys id, source, family, format, text.
 
     Raises:
         SpecError: when shard or documents are out of range.
