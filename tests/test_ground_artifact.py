@@ -99,6 +99,13 @@ def test_a_ledger_cut_at_any_byte_keeps_every_whole_row(
     assert ledger.rows() == [*ROWS[:kept], {"step": "after"}]
 
 
+def test_a_spoilt_row_is_named(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.path.write_bytes(b'{"step": 1}\n{"step"\n')
+    with pytest.raises(DataError, match=r"ledger\.jsonl row 2"):
+        ledger.rows()
+
+
 def test_a_row_that_has_no_form_does_not_touch_the_ledger(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     ledger.append(ROWS[0])

@@ -83,6 +83,16 @@ def test_types_without_a_form_are_refused(stranger: object) -> None:
         plain([stranger])
 
 
+def test_half_a_character_is_refused_and_located() -> None:
+    with pytest.raises(Defect, match=r"value\.tensor"):
+        canonical_bytes({"tensor": "layer\ud800"})
+
+
+def test_keys_that_are_written_alike_are_refused() -> None:
+    with pytest.raises(Defect, match="written alike"):
+        plain({1: "a", "1": "b"})
+
+
 def test_a_file_digest_is_sha256_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "abc"
     path.write_bytes(b"abc")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ def whole(path: Path) -> Generator[Path]:
             hint="check free space and permissions, then run the same command again",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be entered holds no rest; the fault above says more
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -107,12 +108,24 @@ class Ledger:
         self.path = path
 
     def rows(self) -> list[dict[str, Json]]:
-        """All whole rows, oldest first."""
+        """All whole rows, oldest first.
+
+        Raises:
+            DataError: a whole row that is no JSON; names the file and the row.
+        """
         if not self.path.exists():
             return []
         data = self.path.read_bytes()
         lines = data[: data.rfind(b"\n") + 1].splitlines()
-        return [json.loads(line) for line in lines]
+        rows: list[dict[str, Json]] = []
+        for number, line in enumerate(lines, 1):
+            try:
+                rows.append(json.loads(line))
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                raise DataError(
+                    f"not JSON ({error})", where=f"{self.path} row {number}", hint="restore the file or delete it"
+                ) from error
+        return rows
 
     def append(self, row: dict[str, Any]) -> None:
         """Add one row and sync it to disk."""

@@ -30,7 +30,9 @@ def plain(value: Any, where: str = "value") -> Json:
     """
     if isinstance(value, float) and not math.isfinite(value):
         raise Defect(f"the number {value} has no place in a result", where=where)
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return _text(value, where)
+    if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Path):
         return str(value)
@@ -39,10 +41,29 @@ def plain(value: Any, where: str = "value") -> Json:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
+        return _members(value, where)
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     raise Defect(f"a {type(value).__name__} has no canonical form", where=where)
+
+
+def _text(value: str, where: str) -> str:
+    """A text that UTF-8 can hold; half a surrogate pair has no bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise Defect(
+            "a text with half a character has no canonical form", where=where, hint="use printable()"
+        ) from error
+    return value
+
+
+def _members(value: Mapping[Any, Any], where: str) -> dict[str, Json]:
+    """The members of an object by name; two keys such as 1 and "1" would be one."""
+    named = {_text(str(key), where): plain(item, f"{where}.{key}") for key, item in value.items()}
+    if len(named) != len(value):
+        raise Defect("two keys are written alike", where=where)
+    return named
 
 
 def canonical_bytes(value: Any) -> bytes:
