@@ -19,7 +19,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 demo: $(VENV)/.lab  ## install, then run the first-light study; interrupt it and run it again at will
-	$(BIN)/shadowgraph study run $(DEMO) --output $(OUT)
+	$(BIN)/shadowgraph study run $(DEMO) --output $(OUT) --cache .cache/bases
 
 test: $(VENV)/.test  ## every test but the slow ones
 	$(PYTEST) -m "not slow"

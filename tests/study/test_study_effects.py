@@ -10,6 +10,7 @@ from shadowgraph.spec.study import Analysis, Equivalence
 from shadowgraph.study.answer import claim_level, first_sentence, limits, second_sentence
 from shadowgraph.study.effects import Curve, contrast, equivalence, norm_matched
 
+FACTS: dict[str, Any] = {"shared_documents": 0.0, "base_loss": (3.0, 3.5, 7.6)}
 ANALYSIS = Analysis(primary=("a", "b"), smallest_effect=0.05)
 SEPARATE = {"a": [1.3, 1.35, 1.31, 1.4, 1.33], "b": [1.0, 1.02, 0.97, 1.05, 1.01]}
 MIXED = {"a": [1.0, 1.3, 0.9, 1.2, 1.1], "b": [1.1, 1.0, 1.2, 0.95, 1.15]}
@@ -89,7 +90,7 @@ def test_few_draws_only_describe() -> None:
     main = primary(few)
     assert claim_level(main, [], 0.5) == "L0"
     assert first_sentence(main, 0.05, 0.05).startswith("With so few draws the study only describes")
-    assert limits(3, [], "b", 10, {"shared_documents": 0.0})[0].startswith("With 3 draws")
+    assert limits(3, [], "b", 10, FACTS)[0].startswith("With 3 draws")
 
 
 def test_words_follow_the_sign_and_the_test() -> None:
@@ -106,4 +107,10 @@ def test_novelty_is_said_in_sentence_and_limits() -> None:
     )
     assert "a is novel to the base beyond the calipers" in second_sentence(matched, ["a"], [])
     assert "within the calipers" in second_sentence(matched, [], [])
-    assert "mixes novelty with" in limits(5, ["a"], "b", 10, {"shared_documents": 0.1})[0]
+    assert "mixes novelty with" in limits(5, ["a"], "b", 10, FACTS | {"shared_documents": 0.1})[0]
+
+
+def test_a_base_that_knows_nothing_is_said_first() -> None:
+    unknown = FACTS | {"base_loss": (7.5, 7.9, 7.62)}
+    assert "knows nothing of any arm's documents" in limits(5, [], "b", 10, unknown)[0]
+    assert "uniform guess" not in " ".join(limits(5, [], "b", 10, FACTS))

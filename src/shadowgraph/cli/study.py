@@ -122,16 +122,20 @@ def status_command(folder: Folder, as_json: AsJson = False) -> None:
 
 
 @study_app.command("report")
-def report_command(folder: Folder, as_json: AsJson = False) -> None:
+def report_command(
+    folder: Folder,
+    figures: Annotated[Path | None, typer.Option(help="Folder for the figures as single SVG files.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Make the page of a finished study anew from its result, and print the table.
 
     Examples:
       shadowgraph study report out/first-light
 
-      shadowgraph study report out/first-light --json
+      shadowgraph study report out/first-light --figures figures
     """
     from shadowgraph.artifact import write_bytes
-    from shadowgraph.report.report import render_study
+    from shadowgraph.report.report import PICTURES, render_study, study_picture
     from shadowgraph.report.text import study_table
     from shadowgraph.study.layout import Layout
 
@@ -140,6 +144,9 @@ def report_command(folder: Folder, as_json: AsJson = False) -> None:
         raise SpecError("no result.json here yet", where=str(folder), hint="run the study to its end first")
     result = _result(layout)
     write_bytes(layout.report, render_study(result).encode())
+    if figures is not None:
+        for key in PICTURES:
+            write_bytes(figures / f"{key}.svg", study_picture(result, key).encode())
     if as_json:
         emit_json(result)
         return

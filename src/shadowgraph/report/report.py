@@ -135,12 +135,15 @@ def render_audit(result: Mapping[str, Any]) -> str:
     )
 
 
+PICTURES = ("endpoints", "heatmap", "spectra", "training", "scatter", "forest")
+
+
 def study_picture(result: Mapping[str, Any], key: str = "heatmap") -> str:
     """Render the first panel of one figure of a study as an SVG file of its own, for a README or a slide.
 
     Args:
         result: the parsed `result.json` of kind "study".
-        key: endpoints, heatmap, spectra, training, scatter or forest.
+        key: one of `PICTURES`.
 
     Returns:
         A standalone SVG document that follows light and dark mode; equal results give equal text.

@@ -6,9 +6,11 @@ Not here: any statistic (`effects`, `panels`) or wording (`answer`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from shadowgraph.scores.asymmetry import asymmetry
 from shadowgraph.scores.item import ItemScore, read_scores
 from shadowgraph.seeds import generator
 from shadowgraph.spec.study import StudySpec
+from shadowgraph.stats.multiple import holm
 from shadowgraph.study.answer import claim_level, first_sentence, limits, second_sentence
 from shadowgraph.study.arrays import load_array
 from shadowgraph.study.effects import Curve, contrast, equivalence, norm_matched
@@ -31,6 +34,7 @@ from shadowgraph.study.training import null_curve
 Record = Mapping[str, Any]
 ALIGNED_SPLITS = ("benchmark",)
 TRANSFER_SPLITS = ("other", "retained")  # families no arm was trained on
+LIMITS_SHOWN = 4  # beside the answer; the others stand further down
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "reasoning-gym", "lm-eval", "numpy", "scipy")
 
 
@@ -61,7 +65,11 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         outside = {arm: [float(row["outside_loss"]) for row in rows] for arm, rows in records.items()}
         claims = equivalence(spec.analysis.equivalence, _values(records, "K"), outside, spec.analysis.alpha)
     level = 1.0 - spec.analysis.alpha
-    facts = {"shared_documents": max(_shared_documents(layout, arm, spec.study.draws) for arm in names)}
+    losses = [fmean(float(row["base_loss"]) for row in rows) for rows in records.values()]
+    facts = {
+        "base_loss": (min(losses), max(losses), math.log(spec.model.vocabulary)),
+        "shared_documents": max(_shared_documents(layout, arm, spec.study.draws) for arm in names),
+    }
     bounds = limits(spec.study.draws, novel, spec.analysis.primary[1], _parameters(footprints), facts)
     claim = claim_level(primary, effects["sensitivity"], spec.analysis.alpha)
     first = first_sentence(primary, spec.analysis.alpha, spec.analysis.smallest_effect)
@@ -74,7 +82,7 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         "answer": {
             "sentences": [first, second_sentence(matched, novel, claims)],
             "claim_level": claim,
-            "limits": list(bounds),
+            "limits": list(bounds[:LIMITS_SHOWN]),
         },
         "arms": list(arms),
         "runs": [_run_row(row) for rows in records.values() for row in rows],
@@ -87,7 +95,7 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         "heatmap": heat_map(records),
         "spectra": spectra_table(records, null_curve(_block_shapes(footprints), spec.study.seed)),
         "measures": list(measure_table(footprints)),
-        "limits": list(bounds),
+        "limits": list(bounds[LIMITS_SHOWN:]),
         "provenance": _provenance(plan, layout),
     }
     write_json(layout.result, result)
@@ -139,6 +147,10 @@ def _effects(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> dict[s
         for a, b in combinations(records, 2)
         if pair not in ((a, b), (b, a))
     ]
+    adjusted = holm({str(row["name"]): float(str(row["p"])) for row in others})
+    for row in others:
+        row["p_adjusted"] = adjusted[str(row["name"])]
+        row["family"] = len(others)
     return {
         "primary": [contrast(name, "K", pair, concentration, analysis=analysis, seed=seed) | {"role": "primary"}],
         "matched": [norm_matched(name, pair, curves, analysis, seed) | {"role": "reading"}],

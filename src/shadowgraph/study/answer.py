@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+UNKNOWN = 0.9  # share of the loss of a uniform guess above which data count as unknown to the base
 FEWEST_DRAWS = 5  # below this a study describes and claims at most L0
 Effect = Mapping[str, Any]
 
@@ -104,7 +105,8 @@ def limits(draws: int, novel: Sequence[str], reference: str, parameters: int, fa
         novel: arms beyond the calipers.
         reference: the arm the calipers are held against.
         parameters: parameters of the model.
-        facts: "shared_documents", the largest mean share of documents two draws of an arm have in common.
+        facts: "base_loss", the lowest and highest mean loss of the base on an arm and that of a uniform guess, nats a
+            token; "shared_documents", the largest mean share of documents two draws of an arm have in common.
 
     Returns:
         One or two plain sentences a limit; those on few draws, novel arms and shared documents only where they apply.
@@ -122,6 +124,14 @@ def limits(draws: int, novel: Sequence[str], reference: str, parameters: int, fa
             0,
             f"Beyond the calipers against {reference}: {', '.join(novel)}. Their difference in K mixes novelty with "
             "breadth; the study does not separate the two.",
+        )
+    low, high, uniform = facts["base_loss"]
+    if low > UNKNOWN * uniform:
+        found.insert(
+            0,
+            f"The base knows nothing of any arm's documents: its loss on them, {low:.1f} to {high:.1f} nats a token, "
+            f"is that of a uniform guess ({uniform:.1f}). Learning a new language moves every arm alike and leaves "
+            "breadth little room to show.",
         )
     if draws < FEWEST_DRAWS:
         found.insert(0, f"With {draws} draws an arm the study describes; it tests nothing.")

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shadowgraph.errors import Defect
 from shadowgraph.identity import Json
 from shadowgraph.seeds import generator
 from shadowgraph.spec.study import Analysis, Equivalence
 from shadowgraph.stats.effect import cliffs_delta, hedges_g, hodges_lehmann
-from shadowgraph.stats.equivalence import tost
+from shadowgraph.stats.equivalence import draws_needed, tost
 from shadowgraph.stats.path import path_matched_difference
 from shadowgraph.stats.resample import bootstrap_interval, permutation_test
 
@@ -127,6 +128,14 @@ def _width(support: tuple[float, float] | None) -> float:
     return support[1] - support[0] if support else 0.0
 
 
+def _draws_needed(a: NDArray[np.float64], b: NDArray[np.float64], margin: float) -> int | None:
+    """Draws an arm that would show equivalence with power .9 if shift and spread are as seen; None when none would."""
+    if min(a.size, b.size) < 2:
+        return None
+    sd = float(np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2))
+    return draws_needed(sd, float(a.mean() - b.mean()), margin) if sd > 0 else None
+
+
 def equivalence(
     claim: Equivalence,
     concentration: Mapping[str, Sequence[float]],
@@ -164,6 +173,7 @@ def equivalence(
                 "equivalent": found.equivalent,
                 "status": found.status,
                 "n": [int(a.size), int(b.size)],
+                "draws_needed": _draws_needed(a, b, margin),
             }
         )
     return rows

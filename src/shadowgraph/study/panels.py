@@ -19,6 +19,7 @@ from shadowgraph.scores.item import ItemScore, summarise
 from shadowgraph.seeds import generator
 from shadowgraph.spec.study import Analysis, Arm
 from shadowgraph.stats.resample import cluster_bootstrap_mean
+from shadowgraph.weights.roles import SLOTS
 
 Record = Mapping[str, Any]
 BALANCE_KEYS = (
@@ -160,7 +161,7 @@ def score_tables(scores: Mapping[str, Sequence[Sequence[ItemScore]]], level: flo
 def heat_map(records: Mapping[str, Sequence[Record]]) -> dict[str, Json]:
     """Mean k over draws by arm, slot and layer; a cell without a number in any draw is empty."""
     first = next(iter(records.values()))[0]["per_slot"]
-    slots = list(first)
+    slots = [slot for slot in SLOTS if slot in first]
     layers = sorted({int(layer) for rows in first.values() for layer, _ in rows})
     arms: dict[str, Json] = {}
     for arm, rows in records.items():
