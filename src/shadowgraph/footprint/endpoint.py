@@ -18,6 +18,7 @@ import numpy as np
 from shadowgraph.errors import DataError
 from shadowgraph.footprint.table import Footprint, MatrixRecord
 from shadowgraph.measures.null import FLOOR_LIMIT, denoised_participation_ratio, participation_ratio_null
+from shadowgraph.measures.rank import concentration
 from shadowgraph.measures.spectrum import Reading
 from shadowgraph.weights.roles import EMBEDDINGS
 
@@ -104,7 +105,7 @@ def concentration_of(record: MatrixRecord) -> Reading:
     finer weights too, it is 7.86, 8.23, 9.40, too little correction rather than too much.
 
     Returns:
-        k in nats; "no_change", "non_finite", "floor" or "incomplete_spectrum".
+        k in nats; "no_change", "non_finite", "floor", "incomplete_spectrum" or "too_small" (one row or column).
     """
     spectrum = record.spectrum
     if spectrum is None or spectrum.zero:
@@ -113,6 +114,8 @@ def concentration_of(record: MatrixRecord) -> Reading:
         return Reading(None, "incomplete_spectrum")
     if record.floor_energy > FLOOR_LIMIT * spectrum.energy:
         return Reading(None, "floor")
+    if record.after_noise == 0.0 or min(spectrum.shape) == 1:
+        return concentration(spectrum)
     m, n = spectrum.shape
     # In units of the largest value: the ratio has no scale, and fourth powers stay in range.
     top = float(spectrum.values[0])

@@ -65,11 +65,7 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         outside = {arm: [float(row["outside_loss"]) for row in rows] for arm, rows in records.items()}
         claims = equivalence(spec.analysis.equivalence, _values(records, "K"), outside, spec.analysis.alpha)
     level = 1.0 - spec.analysis.alpha
-    losses = [fmean(float(row["base_loss"]) for row in rows) for rows in records.values()]
-    facts = {
-        "base_loss": (min(losses), max(losses), math.log(spec.model.vocabulary)),
-        "shared_documents": max(_shared_documents(layout, arm, spec.study.draws) for arm in names),
-    }
+    facts = _facts(spec, layout, records)
     bounds = limits(spec.study.draws, novel, spec.analysis.primary[1], _parameters(footprints), facts)
     claim = claim_level(primary, effects["sensitivity"], spec.analysis.alpha)
     first = first_sentence(primary, spec.analysis.alpha, spec.analysis.smallest_effect)
@@ -100,6 +96,15 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
     }
     write_json(layout.result, result)
     return result
+
+
+def _facts(spec: StudySpec, layout: Layout, records: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
+    """What the limits of an answer depend on; see `answer.limits`."""
+    losses = [fmean(float(row["base_loss"]) for row in rows) for rows in records.values()]
+    return {
+        "base_loss": (min(losses), max(losses), math.log(spec.model.vocabulary)),
+        "shared_documents": max(_shared_documents(layout, arm, spec.study.draws) for arm in records),
+    }
 
 
 def _record(folder: Path) -> Record:

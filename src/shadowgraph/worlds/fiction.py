@@ -19,7 +19,7 @@ from shadowgraph.seeds import generator
 from shadowgraph.worlds.distractors import WRONG_CHOICES
 from shadowgraph.worlds.families import FICTION, FICTION_BASE
 from shadowgraph.worlds.item import Item, place_gold, words
-from shadowgraph.worlds.relations import ARM_THEME, BASE_THEME, RELATIONS, Relation
+from shadowgraph.worlds.relations import ARM_THEME, BASE_THEME, Relation
 
 _FIRST = tuple(a + b for a in words("B D F G H J K L M N P R S T V W") for b in "aeio")
 _SECOND = tuple(a + b for a in words("b d f g h k l m n p r s t v w z") for b in "aeio")
@@ -141,8 +141,3 @@ def _choose(
             if len(wrong) == WRONG_CHOICES:
                 break
     return place_gold(answer, wrong, stream)
-
-
-def fact_relation(item: Item) -> Relation:
-    """The relation record of a fact."""
-    return RELATIONS[item.relation]
