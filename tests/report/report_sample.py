@@ -259,7 +259,7 @@ def hostile() -> dict[str, Any]:
             return {name + HOSTILE * named: poison(item, str(name)) for name, item in value.items()}
         if isinstance(value, list):
             return [poison(item, key) for item in value]
-        fixed = {"panel", "kind", "schema_version", "claim_level", "split", "measure", "endpoint", "reading"}
+        fixed = {"transfer", "kind", "schema_version", "claim_level", "split", "measure", "endpoint", "reading"}
         return value + HOSTILE if isinstance(value, str) and key not in fixed and value != "base" else value
 
     poisoned: dict[str, Any] = poison(study())
