@@ -18,9 +18,13 @@ from numpy.typing import NDArray
 from shadowgraph.errors import CheckpointError, printable
 from shadowgraph.weights.directory import Layout, find_layout
 from shadowgraph.weights.matrix import Skipped, WeightMatrix, split
-from shadowgraph.weights.readers.safetensors import read_bytes, read_header, read_values
-from shadowgraph.weights.roles import Family, families, recognise
+from shadowgraph.weights.quantised import resolve
+from shadowgraph.weights.readers.formats import read_any_header
+from shadowgraph.weights.readers.values import read_values, stored_pieces
+from shadowgraph.weights.roles import NAMELESS, Family, families, recognise
 from shadowgraph.weights.tensor import TensorEntry
+
+UNKNOWN_FAMILY = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Checkpoint:
         path: the directory or file given.
         entries: all stored tensors, in order of name.
         config: content of `config.json`, empty without one.
-        family: name of the family whose names it uses.
+        family: name of the family whose names it uses, "unknown" when no family does.
         notes: remarks that are no errors.
     """
 
@@ -57,14 +61,32 @@ class Checkpoint:
             for entry in self.entries:
                 label = f"{entry.name}\x1f{entry.dtype}\x1f{list(entry.shape)}\x1e"
                 digest.update(label.encode())
-                digest.update(read_bytes(entry).data)
+                for piece in stored_pieces(entry):
+                    digest.update(piece.data)
             self._digest.append(digest.hexdigest()[:16])
         return self._digest[0]
 
     @property
+    def structure(self) -> str:
+        """Digest of every tensor's name, type and shape: 16 hex digits, from headers alone; says nothing of values."""
+        labels = (f"{entry.name}\x1f{entry.dtype}\x1f{list(entry.shape)}\x1e" for entry in self.entries)
+        return hashlib.sha256("".join(labels).encode()).hexdigest()[:16]
+
+    @property
+    def same_files(self) -> frozenset[tuple[int, int, int, int]]:
+        """Device, inode, size and time of every file; equal sets are the same bytes without reading them."""
+        stamps = {entry.file for entry in self.entries}
+        return frozenset((stamp.device, stamp.inode, stamp.size, stamp.modified_ns) for stamp in stamps)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(entry.size for entry in self.entries)
+
+    @property
     def parameters(self) -> int:
-        """Number of stored elements."""
-        return sum(entry.parameters for entry in self.entries)
+        """Number of stored elements; scales and other companions of quantised tensors are not counted."""
+        return sum(entry.parameters for entry in self.entries if not entry.companion)
 
     @property
     def block_parameters(self) -> int:
@@ -73,7 +95,10 @@ class Checkpoint:
         return sum(
             entry.parameters
             for entry in self.entries
-            if len(entry.shape) >= 2 and not family.is_buffer(entry.name) and family.place(entry.name).layer is not None
+            if len(entry.shape) >= 2
+            and not entry.companion
+            and not family.is_buffer(entry.name)
+            and family.place(entry.name).layer is not None
         )
 
     def matrices(self) -> Iterator[WeightMatrix]:
@@ -92,34 +117,41 @@ class Checkpoint:
         return read_values(entry)
 
     def _family(self) -> Family:
-        return next(family for family in families() if family.name == self.family)
+        return next((family for family in families() if family.name == self.family), NAMELESS)
 
     def _items(self) -> Iterator[tuple[WeightMatrix, ...] | Skipped]:
         family = self._family()
         for entry in self.entries:
-            yield split(entry, family, self.config)
+            barred = entry.unreadable
+            yield Skipped(entry.name, barred) if barred else split(entry, family, self.config)
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Open a Hugging Face directory of safetensors, or one safetensors file; headers only.
+    """Open a Hugging Face directory, a model in the hub's cache, or one safetensors file; headers only.
 
     Raises:
-        CheckpointError: malformed, unsafe or incomplete files, or names of no known family.
+        CheckpointError: malformed, unsafe or incomplete files, or every matrix of the layers is empty.
         EnvironmentFault: the machine cannot read them.
     """
     layout = find_layout(path)
     entries, notes = _collect(layout)
-    family = recognise(entries)
-    if family is None:
-        shown = ", ".join(printable(name, 80) for name in sorted(entries)[:3]) or "none"
-        raise CheckpointError(
-            f"no known family names its tensors like this ({len(entries)} tensors, such as {shown})",
-            where=str(path),
-            hint=f"families read today: {', '.join(known.name for known in families())}",
-        )
+    family = recognise(entries, layout.config) or NAMELESS
+    _require_content(family, entries, path, notes)
     notes.extend(_remarks(layout.config, family, entries))
     ordered = tuple(entries[name] for name in sorted(entries))
     return Checkpoint(path, ordered, layout.config, family.name, (*layout.notes, *notes))
+
+
+def _require_content(family: Family, entries: dict[str, TensorEntry], path: Path, notes: list[str]) -> None:
+    """Tensors of no element are what a partitioned save (ZeRO stage 3) leaves behind."""
+    empty = sum(1 for entry in entries.values() if entry.parameters == 0)
+    if not empty:
+        return
+    hint = "consolidate the partitioned checkpoint first"
+    blocks = [entry for name, entry in entries.items() if family.place(name).roles[0].is_block_linear]
+    if blocks and all(entry.parameters == 0 for entry in blocks):
+        raise CheckpointError(f"all {len(blocks)} matrices of the layers are empty", where=str(path), hint=hint)
+    notes.append(f"{empty} of {len(entries)} tensors are empty, as a partitioned save leaves them; {hint}")
 
 
 def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str]]:
@@ -127,7 +159,7 @@ def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str]]:
     entries: dict[str, TensorEntry] = {}
     notes: list[str] = []
     for shard in layout.shards:
-        header = read_header(shard)
+        header = read_any_header(shard)
         notes.extend(header.notes)
         for entry in header.entries:
             if entry.name in entries:
@@ -139,7 +171,7 @@ def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str]]:
             entries[entry.name] = entry
     if layout.weight_map is not None:
         _check_index(layout, layout.weight_map, entries, notes)
-    return entries, notes
+    return resolve(entries, layout.config), notes
 
 
 def _check_index(
@@ -161,10 +193,17 @@ def _check_index(
 
 def _remarks(config: dict[str, Any], family: Family, entries: dict[str, TensorEntry]) -> list[str]:
     notes: list[str] = []
+    if family.name == UNKNOWN_FAMILY:
+        shown = ", ".join(printable(name, 80) for name in sorted(entries)[:3]) or "none"
+        return [f"no known family names its tensors like this ({len(entries)} tensors, such as {shown}): no roles"]
     model = config.get("model_type")
     if isinstance(model, str) and model not in family.models:
         notes.append(f"model type '{printable(model, 60)}' is read by the names of the family {family.name}")
-    layers = {place.layer for place in map(family.place, entries) if place.layer is not None}
+    stacks: dict[str, set[int]] = {}
+    for place in map(family.place, entries):
+        if place.layer is not None:
+            stacks.setdefault(place.roles[0].tower, set()).add(place.layer)
+    layers = stacks.get("text") or stacks.get("vision", set())
     declared = config.get("num_hidden_layers", config.get("n_layer"))
     if type(declared) is int and declared != len(layers):
         notes.append(f"config.json declares {declared} layers, {len(layers)} are stored")

@@ -1,4 +1,4 @@
-"""Which files make a checkpoint: one file, or a directory with or without an index.
+"""Which files make a checkpoint: one file, a directory with or without an index, or a model in the hub's cache.
 
 Here live: the choice of files, the index and its checks, containment of paths, and `config.json`.
 Not here: tensors' values, roles. No file is opened before its name has been checked.
@@ -20,6 +20,11 @@ SINGLE_NAME = "model.safetensors"
 INDEX_CAP = 100_000_000
 CONFIG_CAP = 10_000_000
 LISTING_CAP = 200_000
+_DOWNLOADS = ".cache/huggingface/download"
+_PARTITIONED = frozenset({"zero_to_fp32.py", ".metadata", "latest"})
+_TRAINING = frozenset(
+    {"optimizer.pt", "optimizer.bin", "scheduler.pt", "rng_state.pth", "training_args.bin", "scaler.pt"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,9 @@ class Layout:
 
 
 def find_layout(path: Path) -> Layout:
-    """Find the files of the checkpoint at `path`; only the index and the configuration are read.
+    """Find the files of the checkpoint at `path`; only the index, the configuration and small notes are read.
+
+    A folder `models--*` of the hub's cache stands for the snapshot of its reference `main`, or for its only one.
 
     Raises:
         CheckpointError: nothing readable there, a path that leaves the folder, a broken index, missing shards.
@@ -58,22 +65,35 @@ def find_layout(path: Path) -> Layout:
         raise CheckpointError("no such file or directory", where=str(path), hint="check the path")
     if not is_directory:
         return Layout(path, (path,), None, None, {}, ())
-    names = _listing(path)
     notes: list[str] = []
+    path = _snapshot(path, notes)
+    names = listing(path)
     config = _config(path, names, notes)
-    if SINGLE_NAME not in names and INDEX_NAME in names:
-        weight_map, total_size = _index(path)
-        shards = tuple(sorted(set(weight_map.values())))
-        extra = sorted(
-            name
-            for name in names
-            if name.endswith(".safetensors") and path / name not in shards and not name.startswith("adapter_")
-        )
+    notes.extend(_mixed_revisions(path, names))
+    index = INDEX_NAME if INDEX_NAME in names else _only_index(names)
+    if SINGLE_NAME not in names and index is not None:
+        weight_map, total_size = _index(path, index)
+        listed = set(weight_map.values())
+        shards = tuple(sorted(listed))
+        stored = (name for name in names if name.endswith(".safetensors") and not name.startswith("adapter_"))
+        extra = sorted(name for name in stored if path / name not in listed)
         if extra:
             notes.append(f"{len(extra)} safetensors files are not in the index: {_some(extra)}")
+        _note_pickles(names, notes)
         return Layout(path, shards, weight_map, total_size, config, tuple(notes))
     chosen = contained(path, _single(path, names, notes))
+    _note_pickles(names, notes)
     return Layout(path, (chosen,), None, None, config, tuple(notes))
+
+
+def holds_weights(names: set[str]) -> bool:
+    """Whether a folder with these names has weight files of its own that can be read."""
+    return any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names)
+
+
+def is_partitioned(names: set[str]) -> bool:
+    """Whether a folder with these names is a training checkpoint that only its trainer can put together."""
+    return bool(_PARTITIONED & names) or any(name.startswith("pytorch_model_fsdp") for name in names)
 
 
 def contained(root: Path, name: str) -> Path:
@@ -111,7 +131,13 @@ def contained(root: Path, name: str) -> Path:
     return root / name
 
 
-def _listing(root: Path) -> set[str]:
+def listing(root: Path) -> set[str]:
+    """Names in one folder, not below it.
+
+    Raises:
+        CheckpointError: more than `LISTING_CAP` names, or no such folder.
+        EnvironmentFault: the machine cannot read it.
+    """
     names: set[str] = set()
     try:
         with os.scandir(root) as entries:
@@ -129,8 +155,6 @@ def _single(root: Path, names: set[str], notes: list[str]) -> str:
     if SINGLE_NAME in names:
         if INDEX_NAME in names:
             notes.append(f"both {SINGLE_NAME} and an index are present; the single file is read")
-        if "pytorch_model.bin" in names:
-            notes.append(f"both {SINGLE_NAME} and pytorch_model.bin are present; safetensors is read")
         return SINGLE_NAME
     if "adapter_config.json" in names or "adapter_model.safetensors" in names:
         raise CheckpointError(
@@ -148,28 +172,92 @@ def _single(root: Path, names: set[str], notes: list[str]) -> str:
     others = sorted(
         name for name in names if name.endswith((".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".distcp"))
     )
+    if is_partitioned(names):
+        raise CheckpointError(
+            "a partitioned training checkpoint (FSDP or DeepSpeed), not a whole model",
+            where=str(root),
+            hint="consolidate it into safetensors first; nothing in it was opened",
+        )
     if others:
         raise CheckpointError(
             f"no safetensors file, only {_some(others)}", where=str(root), hint="convert the model to safetensors"
         )
+    if root.suffix == ".safetensors":
+        raise CheckpointError("not a regular file but a directory", where=str(root), hint="give the file")
     raise CheckpointError("no safetensors file in the folder", where=str(root), hint="give the folder of a saved model")
 
 
-def _index(root: Path) -> tuple[dict[str, Path], int | None]:
+def _snapshot(root: Path, notes: list[str]) -> Path:
+    """The snapshot that a model folder of the hub's cache stands for; any other folder is itself."""
+    if not root.name.startswith("models--") or not (root / "snapshots").is_dir():
+        return root
+    snapshots = contained(root, "snapshots")
+    revisions = sorted(listing(snapshots))
+    reference = contained(root, "refs/main")
+    if reference.is_file():
+        wanted = read_all(reference, 1000).decode("utf-8", "replace").strip()
+        if wanted in revisions:
+            notes.append(f"the snapshot {printable(wanted, 60)} of the reference main is read")
+            return contained(snapshots, wanted)
+    if len(revisions) == 1:
+        return contained(snapshots, revisions[0])
+    raise CheckpointError(
+        f"{len(revisions)} snapshots and no reference main among them: {_some(revisions)}",
+        where=str(root),
+        hint="give one folder below snapshots/",
+    )
+
+
+def _only_index(names: set[str]) -> str | None:
+    """An index under another name (a variant), when it is the only one."""
+    found = [name for name in names if name.endswith(".safetensors.index.json")]
+    return found[0] if len(found) == 1 else None
+
+
+def _note_pickles(names: set[str], notes: list[str]) -> None:
+    """Say that other copies of the weights were passed over."""
+    found = sorted(names & {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if found:
+        notes.append(f"both safetensors and {found[0]} are present; safetensors is read")
+    ignored = sorted(name for name in names if name in _TRAINING)
+    if ignored:
+        notes.append(f"files of the training are ignored, none is opened: {_some(ignored)}")
+
+
+def _mixed_revisions(root: Path, names: set[str]) -> list[str]:
+    """Whether a local download took its files from several revisions, by the record that the download left."""
+    record = root / _DOWNLOADS
+    if ".cache" not in names or not record.is_dir():
+        return []
+    revisions: set[str] = set()
+    for name in sorted(listing(record)):
+        if name.endswith((".safetensors.metadata", ".index.json.metadata", "config.json.metadata")):
+            try:
+                text = read_all(contained(root, f"{_DOWNLOADS}/{name}"), 10_000)
+            except CheckpointError:  # only a record; what it says is missing, not wrong
+                continue
+            revisions.update(text.decode("utf-8", "replace").splitlines()[:1])
+    if len(revisions) < 2:
+        return []
+    shown = _some(sorted(revisions))
+    return [f"the files were downloaded from {len(revisions)} revisions: {shown}; they may not belong together"]
+
+
+def _index(root: Path, name: str) -> tuple[dict[str, Path], int | None]:
     """Read and check the index: every shard name contained, every shard present."""
-    path = contained(root, INDEX_NAME)
+    path = contained(root, name)
     content = parse(read_all(path, INDEX_CAP), what="the index", where=str(path))
     table = cast(dict[str, Any], content).get("weight_map") if isinstance(content, dict) else None
     if not isinstance(table, dict) or not table:
         raise CheckpointError("the index has no weight_map", where=str(path))
     files: dict[str, Path] = {}
     weight_map: dict[str, Path] = {}
-    for tensor, name in cast(dict[str, Any], table).items():
-        if not isinstance(name, str):
+    for tensor, shard in cast(dict[str, Any], table).items():
+        if not isinstance(shard, str):
             raise CheckpointError(f"weight_map of '{printable(tensor)}' is not a file name", where=str(path))
-        if name not in files:
-            files[name] = contained(root, name)
-        weight_map[tensor] = files[name]
+        if shard not in files:
+            files[shard] = contained(root, shard)
+        weight_map[tensor] = files[shard]
     absent = {name for name, file in files.items() if not file.exists()}
     if absent:
         lost = sum(1 for file in weight_map.values() if file.name in absent or str(file.relative_to(root)) in absent)
@@ -198,7 +286,9 @@ def _config(root: Path, names: set[str], notes: list[str]) -> dict[str, Any]:
         notes.append("config.json is not an object and is not used; roles come from the names alone")
         return {}
     config = cast(dict[str, Any], content)
-    if "auto_map" in config or config.get("trust_remote_code"):
+    attention = config.get("_attn_implementation", config.get("attn_implementation"))
+    remote = isinstance(attention, str) and "/" in attention
+    if "auto_map" in config or config.get("trust_remote_code") or remote:
         notes.append("the repository asks for remote code; none is run")
     return config
 

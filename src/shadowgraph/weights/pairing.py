@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from shadowgraph.errors import CheckpointError, printable
 from shadowgraph.weights.checkpoint import Checkpoint
 from shadowgraph.weights.matrix import Skipped, WeightMatrix
+from shadowgraph.weights.readers.values import subtract_values
 from shadowgraph.weights.roles import EMBEDDINGS, Role
 
 STRUCTURE_KEYS = (
@@ -31,6 +32,7 @@ STRUCTURE_KEYS = (
     "head_dim",
     "num_experts",
 )
+TOWER_KEYS = ("text_config", "vision_config", "llm_config", "thinker_config", "language_config")
 UNRELATED_COSINE = 0.1
 
 
@@ -62,9 +64,17 @@ class Update:
         return self.before.load()[:rows], self.after.load()[:rows]
 
     def difference(self) -> NDArray[np.float64]:
-        """D = W1 − W0, subtracted in float64, shape (m, n)."""
-        before, after = self.load()
-        return after - before
+        """D = W1 − W0, subtracted in float64, shape (m, n).
+
+        Where the base is stored as rows of one tensor it is subtracted while it is read: one array is in memory.
+        """
+        count, rows = self.shape[0], self.before.rows
+        difference = self.after.load()[:count]
+        if rows is not None:
+            subtract_values(difference, self.before.source, (rows[0], rows[0] + count))
+            return difference
+        with np.errstate(invalid="ignore"):  # what is not finite is the caller's to find
+            return np.subtract(difference, self.before.load()[:count], out=difference)
 
     def __repr__(self) -> str:
         """One line: name and shape."""
@@ -122,6 +132,8 @@ def pair(before: Checkpoint, after: Checkpoint) -> Pairing:
     right = {matrix.identity: matrix for matrix in after.matrices()}
     _require_same_blocks(left, right, before, after)
     notes: list[str] = []
+    if before.same_files == after.same_files:
+        notes.append("model and base are the same files: there is no update to read")
     skipped = list(after.skipped)
     updates: list[Update] = []
     for identity, matrix in right.items():
@@ -144,6 +156,9 @@ def pair(before: Checkpoint, after: Checkpoint) -> Pairing:
             )
         else:
             skipped.append(Skipped(matrix.name, f"shape {list(matrix.shape)} is {list(partner.shape)} in the base"))
+    gone = sorted(matrix.name for identity, matrix in left.items() if identity not in right)
+    if gone:
+        notes.append(f"{len(gone)} matrices of the base are not in the model, such as {printable(gone[0], 80)}")
     notes.extend(_naming_notes(updates))
     return Pairing(tuple(updates), tuple(skipped), Identity(after.family, differences, tuple(notes)))
 
@@ -164,14 +179,18 @@ def cosine(before_energy: float, after_energy: float, update_energy: float) -> f
     return max(-1.0, min(1.0, value))
 
 
-def _config_differences(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
-    if not before or not after:
-        return ()
-    return tuple(
-        f"{key} {printable(str(before.get(key)), 40)} against {printable(str(after.get(key)), 40)}"
-        for key in STRUCTURE_KEYS
-        if before.get(key) != after.get(key)
-    )
+def _config_differences(before: dict[str, Any], after: dict[str, Any], where: str = "") -> tuple[str, ...]:
+    """Structural keys that both declare with two values; nested configurations of towers are compared alike."""
+    found: list[str] = []
+    for key in STRUCTURE_KEYS:
+        old, new = before.get(key), after.get(key)
+        if old is not None and new is not None and old != new:
+            found.append(f"{where}{key} {printable(str(old), 40)} against {printable(str(new), 40)}")
+    for key in TOWER_KEYS if not where else ():
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found.extend(_config_differences(cast(dict[str, Any], old), cast(dict[str, Any], new), f"{key}."))
+    return tuple(found)
 
 
 def _require_same_blocks(

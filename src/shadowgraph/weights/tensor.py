@@ -1,7 +1,7 @@
 """The stored tensor: where its bytes lie and how one element is encoded.
 
-Here live: `TensorEntry`, `Stamp` and the table of element types.
-Not here: reading, roles, matrices.
+Here live: `TensorEntry`, `Scale`, `Stamp` and the table of element types.
+Not here: reading, roles, matrices, and which tensor is the scale of which (see `quantised`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ class ElementType:
     Attributes:
         bits: storage bits of one element.
         precision: significand bits p with the implicit one, 0 for types that are never decomposed.
-        smallest_exponent: exponent e of the smallest normal number 2**e, 0 where precision is 0.
+        smallest_exponent: exponent e of the smallest normal number 2**e, 0 where precision is 0. Eight-bit floats
+            are read through a scale that moves their range, so theirs is the exponent of the scale's type.
         kind: "float" when it can be read as numbers, else why not.
     """
 
@@ -28,7 +29,6 @@ class ElementType:
     kind: str
 
 
-_FLOAT8 = "8-bit float without a known scale"
 _PACKED = "packed or block-scaled type"
 _INTEGER = "integer or boolean type"
 
@@ -37,10 +37,10 @@ ELEMENT_TYPES: dict[str, ElementType] = {
     "F32": ElementType(32, 24, -126, "float"),
     "F16": ElementType(16, 11, -14, "float"),
     "BF16": ElementType(16, 8, -126, "float"),
-    "F8_E4M3": ElementType(8, 0, 0, _FLOAT8),
-    "F8_E5M2": ElementType(8, 0, 0, _FLOAT8),
-    "F8_E4M3FNUZ": ElementType(8, 0, 0, _FLOAT8),
-    "F8_E5M2FNUZ": ElementType(8, 0, 0, _FLOAT8),
+    "F8_E4M3": ElementType(8, 4, -126, "float"),
+    "F8_E5M2": ElementType(8, 3, -126, "float"),
+    "F8_E4M3FNUZ": ElementType(8, 4, -126, "float"),
+    "F8_E5M2FNUZ": ElementType(8, 3, -126, "float"),
     "F8_E8M0": ElementType(8, 0, 0, _PACKED),
     "F6_E2M3": ElementType(6, 0, 0, _PACKED),
     "F6_E3M2": ElementType(6, 0, 0, _PACKED),
@@ -57,6 +57,8 @@ ELEMENT_TYPES: dict[str, ElementType] = {
     "BOOL": ElementType(8, 0, 0, _INTEGER),
 }
 
+FLOAT8 = frozenset({"F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"})
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -70,6 +72,21 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """The factors of an 8-bit tensor: value = stored · factor of the block it lies in.
+
+    Attributes:
+        entry: where the factors are stored, of the same rank as the tensor after `extents` is applied.
+        extents: size of a block along each axis of the tensor; factor i covers elements i·b … (i + 1)·b − 1.
+        grid: number of blocks along each axis, the shape the factors are read in.
+    """
+
+    entry: TensorEntry
+    extents: tuple[int, ...]
+    grid: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TensorEntry:
     """A tensor as the header of its file declares it, after all checks.
 
@@ -80,6 +97,9 @@ class TensorEntry:
         file: the file it lies in, as it was when its header was read.
         offset: first byte, counted from the start of the file.
         size: number of bytes.
+        scale: its factors, None for types that are read as they are.
+        barred: why it is never read as numbers although its type could be, "" when it may be.
+        companion: whether it only describes another tensor (a scale, a zero point) and is no parameter.
     """
 
     name: str
@@ -88,11 +108,24 @@ class TensorEntry:
     file: Stamp
     offset: int
     size: int
+    scale: Scale | None = None
+    barred: str = ""
+    companion: bool = False
 
     @property
     def parameters(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def unreadable(self) -> str:
+        """Why its values are not read as numbers, "" when they can be."""
+        kind = ELEMENT_TYPES[self.dtype].kind
+        if self.barred:
+            return self.barred
+        if kind != "float":
+            return f"{self.dtype}: {kind}"
+        return "" if self.scale is not None or self.dtype not in FLOAT8 else f"{self.dtype}: fp8 without scale"
 
     def __repr__(self) -> str:
         """One line: name, type, shape."""

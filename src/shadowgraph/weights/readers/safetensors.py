@@ -1,20 +1,17 @@
-"""The safetensors format: our own bounded parser of the header, and exact reads of spans.
+"""The safetensors format: our own bounded parser of the header.
 
 Here live: every check of the format (length, cap, JSON, types, checked products, no overlap, no hole, no tail).
-Not here: directories of several files, roles. Format: https://github.com/huggingface/safetensors, section "Format".
+Not here: values (see `values`), directories of several files, roles.
+Format: https://github.com/huggingface/safetensors, section "Format".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import ml_dtypes
-import numpy as np
-from numpy.typing import NDArray
-
 from shadowgraph.errors import CheckpointError, printable
+from shadowgraph.weights.readers.header import Header
 from shadowgraph.weights.readers.sniff import foreign_content
 from shadowgraph.weights.readers.span import current_stamp, opened, read_span, require_unchanged
 from shadowgraph.weights.readers.strict_json import parse
@@ -24,26 +21,6 @@ HEADER_CAP = 100_000_000
 TENSOR_CAP = 200_000
 _COUNT_CAP = 2**64 - 1
 _FIELDS = frozenset({"dtype", "shape", "data_offsets"})
-_NUMPY: dict[str, np.dtype[Any]] = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A checked header: entries in the order of their bytes, metadata, and remarks that are no errors."""
-
-    stamp: Stamp
-    entries: tuple[TensorEntry, ...]
-    metadata: dict[str, str]
-    notes: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        """One line: file and number of tensors."""
-        return f"Header({self.stamp.path.name!r}, {len(self.entries)} tensors)"
 
 
 def read_header(path: Path) -> Header:
@@ -70,32 +47,6 @@ def read_header(path: Path) -> Header:
     entries.sort(key=lambda entry: (entry.offset, entry.size))
     _require_full_cover(entries, stamp, 8 + length)
     return Header(stamp, tuple(entries), metadata, tuple(notes))
-
-
-def read_values(entry: TensorEntry) -> NDArray[np.float64]:
-    """Read one tensor as float64, exact for F64, F32, F16 and BF16.
-
-    Returns:
-        Array of the entry's shape; values may be non-finite, the caller checks.
-
-    Raises:
-        CheckpointError: a type that is not decomposed, or a file changed or cut since its header was read.
-    """
-    dtype = _NUMPY.get(entry.dtype)
-    if dtype is None:
-        raise CheckpointError(
-            f"values of type {entry.dtype} are not read", where=f"{entry.file.path}: tensor '{entry.name}'"
-        )
-    with opened(entry.file.path, entry.file) as (descriptor, stamp):
-        raw = read_span(descriptor, stamp, entry.offset, entry.size)
-        require_unchanged(current_stamp(descriptor, stamp.path), entry.file)
-    return raw.view(dtype).astype(np.float64).reshape(entry.shape)
-
-
-def read_bytes(entry: TensorEntry) -> NDArray[np.uint8]:
-    """The stored bytes of one tensor, of any type, with the same guards as `read_values`."""
-    with opened(entry.file.path, entry.file) as (descriptor, stamp):
-        return read_span(descriptor, stamp, entry.offset, entry.size)
 
 
 def _header_length(head: bytes, stamp: Stamp) -> int:

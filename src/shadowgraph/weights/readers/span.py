@@ -88,9 +88,7 @@ def require_unchanged(seen: Stamp, expected: Stamp | None) -> None:
 
 
 def read_span(descriptor: int, stamp: Stamp, offset: int, size: int) -> NDArray[np.uint8]:
-    """Read exactly `size` bytes at `offset` with `preadv`, into one buffer.
-
-    Short reads continue; an input/output error is tried three times.
+    """Read exactly `size` bytes at `offset` into a new buffer.
 
     Args:
         descriptor: an open file.
@@ -106,7 +104,26 @@ def read_span(descriptor: int, stamp: Stamp, offset: int, size: int) -> NDArray[
         EnvironmentFault: the device refuses.
     """
     buffer = np.empty(size, dtype=np.uint8)
-    view = buffer.data
+    read_into(descriptor, stamp, offset, buffer)
+    return buffer
+
+
+def read_into(descriptor: int, stamp: Stamp, offset: int, buffer: NDArray[np.uint8]) -> None:
+    """Fill a buffer from `offset` with `preadv`.
+
+    Short reads continue; an input/output error is tried three times.
+
+    Args:
+        descriptor: an open file.
+        stamp: its stamp, for messages.
+        offset: first byte.
+        buffer: contiguous bytes to fill.
+
+    Raises:
+        CheckpointError: the file ends early.
+        EnvironmentFault: the device refuses.
+    """
+    view, size = buffer.data, buffer.size
     done = failures = 0
     while done < size:
         try:
@@ -124,7 +141,6 @@ def read_span(descriptor: int, stamp: Stamp, offset: int, size: int) -> NDArray[
                 where=str(stamp.path),
             )
         done += count
-    return buffer
 
 
 def read_all(path: Path, limit: int) -> bytes:
