@@ -221,7 +221,8 @@ def page(lines: list[str], gigabytes: float, rounds: int) -> str:
         f"of its own, the readers in turn; rounds: {rounds}; ratios are medians of ratios within a round. Peak memory "
         "is the high-water mark of resident pages; it counts pages of a mapped file, which the system can take back.",
         "",
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {', '.join(versions)}.",
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {', '.join(versions)}. "
+        f"Load average {os.getloadavg()[2]:.1f} over the last 15 minutes: above 1, other work ran beside the readers.",
         "",
     ]
     foot = ["", "Made by `benchmarks/reading.py --write`.", ""]
