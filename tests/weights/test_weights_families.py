@@ -120,9 +120,9 @@ def test_gpt2_is_split_and_turned(save: dict[str, str], tmp_path: Path) -> None:
         assert equal(found[number, "down", None], layer.mlp.c_proj.weight.T)
         assert found[number, "q", None].name == f"transformer.h.{number}.attn.c_attn.weight[q]"
     assert equal(found[None, "embedding", None], module.transformer.wte.weight)
-    assert len(found) == 13
-    other = next(m for m in checkpoint.matrices() if m.role.slot == "unknown")
-    assert (other.tensor, other.role.block) == ("transformer.wpe.weight", "other")
+    assert len(found) == 14
+    position = found[None, "position", None]
+    assert (position.tensor, position.role.block) == ("transformer.wpe.weight", "other")
 
 
 def test_split_parts_join_to_the_live_projection(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from safetensors.numpy import save_file
 
 from shadowgraph.errors import CheckpointError
 from shadowgraph.weights.checkpoint import open_checkpoint
-from shadowgraph.weights.roles import BLOCKS, SLOTS, UNKNOWN, families, recognise
+from shadowgraph.weights.fused import RULES
+from shadowgraph.weights.roles import BLOCKS, SLOTS, TOWERS, UNKNOWN, families, recognise
 
-LLAMA, GPT2 = families()
+LLAMA, GPT2 = (next(family for family in families() if family.name == name) for name in ("llama", "gpt2"))
 
 
 @pytest.mark.parametrize(
@@ -35,9 +36,14 @@ def test_llama_names(name: str, slot: str, layer: int | None, expert: int | None
 
 
 def test_the_table_uses_only_known_words() -> None:
-    roles = [role for family in families() for pattern in family.patterns for role in pattern.roles]
+    rows = [row for family in families() for rows in family.rows.values() for row in rows]
+    roles = [role for row in rows for role in row.roles]
     assert {role.block for role in roles} <= set(BLOCKS)
     assert {role.slot for role in roles} <= set(SLOTS)
+    assert {role.tower for role in roles} <= set(TOWERS)
+    assert {row.rule for row in rows} <= set(RULES)
+    assert {family.evidence for family in families()} == {"built", "documentation"}
+    assert len({family.name for family in families()}) == len(families())
 
 
 def test_the_family_is_found_from_names_alone() -> None:
@@ -56,6 +62,9 @@ def test_every_odd_tensor_has_a_documented_treatment(tmp_path: Path) -> None:
             "layers.0.self_attn.v_proj.weight": np.ones((1, 4), dtype=np.float32),
             "layers.0.self_attn.o_proj.weight": np.ones((0, 4), dtype=np.float32),
             "layers.0.mlp.experts.gate_up_proj": np.ones((2, 4, 4), dtype=np.float32),
+            "layers.0.mlp.experts.down_proj": np.ones((2, 1, 4), dtype=np.float32),
+            "layers.0.mlp.cube": np.ones((2, 2, 2), dtype=np.float32),
+            "layers.0.mlp.scale": np.ones((1, 1, 2), dtype=np.float32),
             "layers.0.mlp.mystery.weight": np.ones((4, 4), dtype=np.float32),
             "layers.0.self_attn.rotary_emb.inv_freq": np.ones((4, 4), dtype=np.float32),
             "layers.0.mlp.up_proj.weight": np.ones((4, 4), dtype=ml_dtypes.float8_e4m3fn),
@@ -71,13 +80,15 @@ def test_every_odd_tensor_has_a_documented_treatment(tmp_path: Path) -> None:
         "layers.0.self_attn.k_proj.weight": "I8: integer or boolean type",
         "layers.0.self_attn.v_proj.weight": "single row or column",
         "layers.0.self_attn.o_proj.weight": "empty",
-        "layers.0.mlp.experts.gate_up_proj": "rank 3, no matrix in this family",
+        "layers.0.mlp.experts.down_proj": "single row or column",
+        "layers.0.mlp.cube": "rank 3, no matrix in this family",
+        "layers.0.mlp.scale": "vector (norm or bias)",
         "layers.0.self_attn.rotary_emb.inv_freq": "buffer, no parameter",
-        "layers.0.mlp.up_proj.weight": "F8_E4M3: 8-bit float without a known scale",
+        "layers.0.mlp.up_proj.weight": "F8_E4M3: fp8 without scale",
         "scale": "scalar",
     }
-    assert len(checkpoint.entries) == len(checkpoint.skipped) + sum(1 for _ in checkpoint.matrices())
-    assert checkpoint.block_parameters == 16 + 16 + 4 + 0 + 32 + 16 + 16
+    assert len(checkpoint.entries) == len(checkpoint.skipped) + len({m.tensor for m in checkpoint.matrices()})
+    assert checkpoint.block_parameters == 16 + 16 + 4 + 0 + 32 + 8 + 8 + 2 + 16 + 16
 
 
 def test_a_fused_tensor_that_does_not_divide_is_refused(tmp_path: Path) -> None:

@@ -1,28 +1,47 @@
 """Roles: what a stored name means in its family.
 
-Here live: `Role`, `Family` and the lookup in the table `families.toml`.
-Not here: the names themselves (data), values. *unknown* is an answer, not an error.
+Here live: `Role`, `Family`, the lookup of one name, and the choice of a family for many.
+Not here: the names themselves (data, `families/*.toml`), reading of those tables (`table`), values.
+*unknown* is an answer, not an error.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-BLOCKS = ("attention", "ffn", "embedding", "unembedding", "norm", "other", "unknown")
-SLOTS = ("q", "k", "v", "o", "gate", "up", "down", "embedding", "unembedding", "unknown")
-BLOCK_LINEAR = frozenset({"attention", "ffn"})
+BLOCKS = (
+    "attention",
+    "cross_attention",
+    "mixer",
+    "ffn",
+    "embedding",
+    "unembedding",
+    "projector",
+    "norm",
+    "other",
+    "unknown",
+)
+SLOTS = (
+    *("q", "k", "v", "o"),
+    *("gate", "up", "down"),
+    *("q_a", "q_b", "kv_a", "k_rope", "k_b", "v_b"),  # attention through a latent: down, then up
+    *("receptance", "x", "z", "state_in", "state_out", "step", "beta", "decay"),  # recurrent mixers
+    *("router", "low_rank", "conv", "state", "projection", "patch", "position", "segment", "relative", "head", "extra"),
+    *("embedding", "unembedding", "unknown"),
+)
+TOWERS = ("text", "encoder", "vision", "audio", "projector", "unknown")
+BLOCK_LINEAR = frozenset({"attention", "cross_attention", "mixer", "ffn"})
 EMBEDDINGS = frozenset({"embedding", "unembedding"})
+INDEX_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a matrix does: block (see `BLOCKS`), slot (see `SLOTS`) and tower ("text")."""
+    """What a matrix does: block (see `BLOCKS`), slot (see `SLOTS`) and tower (see `TOWERS`)."""
 
     block: str
     slot: str
@@ -42,11 +61,14 @@ class Place:
     """Answer of the lookup: where a stored tensor stands.
 
     Attributes:
-        key: the name without its prefix, equal in two checkpoints of one family.
-        roles: one role, or one for each equal part along the output axis.
+        key: the name with its family's usual prefix, equal in two checkpoints of one family.
+        roles: one role, or one for each part along the output axis.
         layer: layer index, None outside the layers.
-        expert: expert index, None outside experts.
+        expert: expert index, None outside experts and for all experts stacked.
         transposed: stored as (in, out).
+        stacked: the first axis counts experts.
+        free: stored either way round, to be told by the hidden size.
+        rule: how the parts lie along the output axis, a key of `fused.RULES`.
     """
 
     key: str
@@ -54,106 +76,207 @@ class Place:
     layer: int | None
     expert: int | None
     transposed: bool
+    stacked: bool = False
+    free: bool = False
+    rule: str = "equal"
 
 
 @dataclass(frozen=True, slots=True)
-class _Pattern:
-    expression: re.Pattern[str]
+class Row:
+    """One line of the table: a full name with its indices open.
+
+    Attributes:
+        fixed: indices that must have a value, by position among the indices of the name.
+        layer: position of the layer index, -1 without one.
+        expert: position of the expert index, -1 without one.
+        key: the canonical name, with # for every index; "" where it is the name itself.
+        roles: as in `Place`; empty for a stored array that is no matrix.
+        transposed: as in `Place`.
+        stacked: as in `Place`.
+        free: as in `Place`.
+        rule: as in `Place`.
+        reason: why a stored array is no matrix, "" for a matrix.
+    """
+
+    fixed: tuple[tuple[int, str], ...]
+    layer: int
+    expert: int
+    key: str
     roles: tuple[Role, ...]
-    transposed: bool
-    bare: bool
+    transposed: bool = False
+    stacked: bool = False
+    free: bool = False
+    rule: str = "equal"
+    reason: str = ""
+
+    def fits(self, indices: tuple[str, ...]) -> bool:
+        """Whether the fixed indices have their values."""
+        return all(indices[position] == value for position, value in self.fixed)
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """Where a tower may be mounted: a stored prefix, its canonical form, and the parts of a name that hold a layer."""
+
+    prefix: str
+    canonical: str
+    tower: str
+    layers: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The naming of one family of models."""
+    """The naming of one family of models.
+
+    Attributes:
+        name: its name in every table.
+        title: models of this naming, for people.
+        models: values of `model_type` in config.json.
+        tied: those of `models` whose unembedding is the embedding when the configuration does not say.
+        evidence: "built" when tests build a model, save it and compare every matrix; "documentation" else.
+        rows: template of a stored name, every index as #, to the rows that fit it.
+        stems: mounts, for names in no row.
+    """
 
     name: str
+    title: str
     models: tuple[str, ...]
-    prefixes: tuple[str, ...]
-    tied: bool
-    layer: re.Pattern[str]
-    buffers: tuple[re.Pattern[str], ...]
-    patterns: tuple[_Pattern, ...]
+    tied: frozenset[str]
+    evidence: str
+    rows: Mapping[str, tuple[Row, ...]] = field(repr=False)
+    stems: tuple[Stem, ...] = field(repr=False)
 
     def __repr__(self) -> str:
         """One line: the name."""
         return f"Family({self.name!r})"
 
-    def strip(self, name: str) -> tuple[str, str]:
-        """Split a stored name into prefix and key."""
-        for prefix in self.prefixes:
-            if prefix and name.startswith(prefix):
-                return prefix, name[len(prefix) :]
-        return "", name
-
     def place(self, name: str) -> Place:
         """Look a stored name up; what the table does not hold has the role unknown."""
-        prefix, key = self.strip(name)
-        for pattern in self.patterns:
-            found = pattern.expression.fullmatch(key)
-            if found is not None and not (pattern.bare and prefix):
-                indices = found.groupdict()
-                return Place(
-                    key, pattern.roles, _index(indices, "layer"), _index(indices, "expert"), pattern.transposed
-                )
-        inside = self.layer.match(key)
-        return Place(key, (UNKNOWN,), _index(inside.groupdict(), "layer") if inside else None, None, False)
+        template, indices = template_of(name)
+        row = self._row(template, indices)
+        if row is None or not row.roles:
+            return self._outside(name)
+        return Place(
+            _filled(row.key, indices) if row.key else name,
+            row.roles,
+            int(indices[row.layer]) if row.layer >= 0 else None,
+            int(indices[row.expert]) if row.expert >= 0 else None,
+            row.transposed,
+            row.stacked,
+            row.free,
+            row.rule,
+        )
+
+    def reason(self, name: str) -> str:
+        """Why a stored array of two or more axes is no matrix (a buffer, vectors stacked over experts), "" else."""
+        row = self._row(*template_of(name))
+        return "" if row is None else row.reason
 
     def is_buffer(self, name: str) -> bool:
-        """Whether a stored array is a buffer and no parameter."""
-        key = self.strip(name)[1]
-        return any(pattern.fullmatch(key) for pattern in self.buffers)
+        """Whether a stored array is one that holds no matrix, see `reason`."""
+        return bool(self.reason(name))
+
+    def is_tied(self, config: Mapping[str, Any]) -> bool:
+        """Whether the unembedding is the embedding: by the configuration, else by the usage of the model type."""
+        nested: Any = config.get("text_config")
+        for section in (config, nested):
+            declared: Any = section.get("tie_word_embeddings") if isinstance(section, dict) else None
+            if isinstance(declared, bool):
+                return declared
+        model: Any = config.get("model_type")
+        if isinstance(model, str) and model in self.models:
+            return model in self.tied
+        return bool(self.tied) and self.tied == frozenset(self.models)
+
+    def _row(self, template: str, indices: tuple[str, ...]) -> Row | None:
+        for row in self.rows.get(template, ()):
+            if not row.fixed or row.fits(indices):
+                return row
+        return None
+
+    def _outside(self, name: str) -> Place:
+        """The place of a name in no row: its key and, where its mount has layers, its layer."""
+        loose: Stem | None = None
+        for stem in self.stems:
+            if not name.startswith(stem.prefix):
+                continue
+            rest = name[len(stem.prefix) :]
+            parts = rest.split(".")
+            for pattern in stem.layers:
+                found = _layer(parts, pattern)
+                if found is not None:
+                    role = Role("unknown", "unknown", stem.tower)
+                    return Place(stem.canonical + rest, (role,), found, None, False)
+            if stem.prefix and loose is None:
+                loose = stem
+        if loose is None:
+            return Place(name, (Role("unknown", "unknown", "unknown"),), None, None, False)
+        key = loose.canonical + name[len(loose.prefix) :]
+        return Place(key, (Role("unknown", "unknown", loose.tower),), None, None, False)
 
 
-def _index(groups: dict[str, str | None], name: str) -> int | None:
-    text = groups.get(name)
-    return None if text is None else int(text)
+NAMELESS = Family("unknown", "names that no family uses", (), frozenset(), "documentation", {}, ())
 
 
-def _compiled(name: str) -> re.Pattern[str]:
-    escaped = re.escape(name).replace(r"\{layer\}", r"(?P<layer>[0-9]{1,5})")
-    return re.compile(escaped.replace(r"\{expert\}", r"(?P<expert>[0-9]{1,5})"), re.ASCII)
+def template_of(name: str) -> tuple[str, tuple[str, ...]]:
+    """A name with # for every part that is an index of one to five ASCII digits, and those indices in order."""
+    parts = name.split(".")
+    found = [at for at, part in enumerate(parts) if part.isdigit() and part.isascii() and len(part) <= INDEX_DIGITS]
+    indices = tuple([parts[at] for at in found])
+    for at in found:
+        parts[at] = "#"
+    return ".".join(parts), indices
 
 
-def _family(data: dict[str, Any]) -> Family:
-    patterns = tuple(
-        _Pattern(
-            _compiled(row["name"]),
-            tuple(Role(row["block"], slot) for slot in row["slots"]),
-            bool(row.get("transposed", False)),
-            bool(row.get("bare", False)),
-        )
-        for row in data["matrix"]
-    )
-    return Family(
-        data["name"],
-        tuple(data["models"]),
-        tuple(data["prefixes"]),
-        bool(data["tied"]),
-        _compiled(data["layer"]),
-        tuple(_compiled(name) for name in data["buffers"]),
-        patterns,
-    )
+def _filled(key: str, indices: tuple[str, ...]) -> str:
+    if not indices:
+        return key
+    pieces = key.split("#")
+    filled = [piece + index for piece, index in zip(pieces, indices, strict=False)]
+    return "".join(filled) + "#".join(pieces[len(indices) :])
+
+
+def _layer(parts: list[str], pattern: tuple[str, ...]) -> int | None:
+    """The layer index when `parts` begin as `pattern` does, which holds one #."""
+    if len(parts) <= len(pattern):
+        return None
+    found: int | None = None
+    for part, wanted in zip(parts, pattern, strict=False):
+        if wanted != "#":
+            if part != wanted:
+                return None
+        elif part.isdigit() and part.isascii() and len(part) <= INDEX_DIGITS:
+            found = int(part)
+        else:
+            return None
+    return found
 
 
 @lru_cache(maxsize=1)
 def families() -> tuple[Family, ...]:
     """All families of the table, read once."""
-    text = files("shadowgraph.weights").joinpath("families.toml").read_text(encoding="utf-8")
-    return tuple(_family(row) for row in tomllib.loads(text)["family"])
+    from shadowgraph.weights.table import read_families
+
+    return read_families()
 
 
-def recognise(names: Iterable[str]) -> Family | None:
+def recognise(names: Iterable[str], config: Mapping[str, Any] | None = None) -> Family | None:
     """The family that names the most block matrices among `names`, None when no family names any.
 
-    The decision uses names only: a configuration can be absent or wrong, names cannot.
+    Names decide: a configuration can be absent or wrong, names cannot. Only between families that name equally many
+    is the model type asked, then the order of the table.
     """
-    listed = list(names)
+    counts = Counter(template_of(name)[0] for name in names)
+    model: Any = (config or {}).get("model_type")
     best: Family | None = None
-    most = 0
+    most = (0, False)
     for family in families():
-        count = sum(1 for name in listed if family.place(name).roles[0].is_block_linear)
-        if count > most:
-            best, most = family, count
+        count = sum(
+            number
+            for template, number in counts.items()
+            if any(row.roles and row.roles[0].is_block_linear for row in family.rows.get(template, ()))
+        )
+        rank = (count, isinstance(model, str) and model in family.models)
+        if count and rank > most:
+            best, most = family, rank
     return best
