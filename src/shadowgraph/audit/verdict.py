@@ -109,8 +109,8 @@ class Verdict:
 
 
 def audit(
-    tuned: Path,
-    base: Path,
+    tuned: Path | str,
+    base: Path | str,
     reference: Path | None = None,
     *,
     seed: int = 0,
@@ -143,7 +143,7 @@ def audit(
         strength=None,
         interval=None,
         false_alarm_rate=None,
-        sentence=_sentence(tuned, checks, ends),
+        sentence=_sentence(Path(tuned), checks, ends),
         reference=None,
         checks=checks,
         limits=LIMITS,

@@ -100,13 +100,14 @@ class Checkpoint:
             yield split(entry, family, self.config)
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path | str) -> Checkpoint:
     """Open a Hugging Face directory of safetensors, or one safetensors file; headers only.
 
     Raises:
         CheckpointError: malformed, unsafe or incomplete files, or names of no known family.
         EnvironmentFault: the machine cannot read them.
     """
+    path = Path(path)
     layout = find_layout(path)
     entries, notes = _collect(layout)
     family = recognise(entries)
