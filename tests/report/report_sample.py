@@ -172,6 +172,8 @@ def _contrasts() -> list[dict[str, Any]]:
                 cliffs_delta=0.5),
         _effect("aligned − covering, progress-matched", ("aligned", "covering"), "K", None, p=None,
                 reading="progress-matched", status="not_estimable", hedges_g=None, cliffs_delta=None),
+        _effect("aligned − covering", ("aligned", "covering"), "K:stable_rank", 0.29, width=0.09, role="sensitivity"),
+        _effect("aligned − covering", ("aligned", "covering"), "K:without_q", 0.31, width=0.08, role="sensitivity"),
         _effect("aligned − covering", ("aligned", "covering"), "K_emb", 0.41, width=0.11),
         _effect("aligned − covering", ("aligned", "covering"), "log_norm", 0.40, width=0.05),
     ]  # fmt: skip

@@ -261,3 +261,10 @@ def test_the_audit_page_names_codes_fates_and_what_was_skipped() -> None:
     for item in ("inconclusive", "SG001", "SG004", "L0", "no reference of runs", "not a matrix"):
         assert item in text
     assert not re.search(r"\b(safe|certified|contaminated)\b", text)
+
+
+def test_variants_of_k_share_a_panel() -> None:
+    text = _rendered("study")
+    assert "difference of variants of K, nats" in text
+    assert "K:stable_rank" not in text.split("<figure>")[-1].split("<details>", maxsplit=1)[0]
+    assert "stable rank: +0.29" in text

@@ -134,6 +134,17 @@ def test_a_model_of_the_study_is_scanned_and_audited(calm: Path, tmp_path: Path)
     assert json.loads(swapped.stdout)["error"]["type"] == "CheckpointError"
 
 
+def test_the_lines_of_the_readme_run(calm: Path, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    code = readme.split("```python\n")[1].split("```")[0]
+    (tmp_path / "base").symlink_to(calm / "base" / "run" / "model")
+    (tmp_path / "tuned").symlink_to(calm / "runs" / "aligned-0" / "model")
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    run = next(row for row in result_of(calm)["runs"] if (row["arm"], row["draw"]) == ("aligned", 0))
+    assert f"{run['K']:.6f}"[:-1] in ran.stdout
+
+
 def test_killed_at_random_moments_it_resumes_to_the_same_result(calm: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     moments = generator(3, "kills").uniform(4.0, 16.0, KILLS)

@@ -109,8 +109,8 @@ class Verdict:
 
 
 def audit(
-    tuned: Path,
-    base: Path,
+    tuned: Path | str,
+    base: Path | str,
     reference: Path | None = None,
     *,
     seed: int = 0,
@@ -143,7 +143,7 @@ def audit(
         strength=None,
         interval=None,
         false_alarm_rate=None,
-        sentence=_sentence(tuned, checks, ends),
+        sentence=_sentence(Path(tuned), checks, ends),
         reference=None,
         checks=checks,
         limits=LIMITS,
@@ -157,12 +157,13 @@ def audit(
 
 def heatmap(ends: Endpoint) -> dict[str, Any]:
     """Grid of k, one row a slot in the order of a block, one column a layer; a missing k is None."""
-    slots = [slot for slot in SLOTS if slot in ends.per_slot]
+    known = [slot for slot in SLOTS if slot in ends.per_slot]
+    slots = [*known, *sorted(set(ends.per_slot) - set(known))]
     layers = sorted({layer for cells in ends.per_slot.values() for layer, _ in cells})
     grid: list[list[float | None]] = []
     for slot in slots:
-        known = dict(ends.per_slot[slot])
-        grid.append([known.get(layer) for layer in layers])
+        cells = dict(ends.per_slot[slot])
+        grid.append([cells.get(layer) for layer in layers])
     return {"slots": slots, "layers": layers, "arms": {"update": grid}}
 
 

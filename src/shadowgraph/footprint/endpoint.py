@@ -76,7 +76,7 @@ def endpoint(footprint: Footprint, slots: Collection[str] | None = None) -> Endp
         raise DataError("the footprint has no base, so no update to read K from", hint="scan with --base")
     blocks = [record for record in footprint.matrices if record.role.is_block_linear]
     if slots is not None:
-        blocks = [record for record in blocks if record.role.slot in slots]
+        blocks = [record for record in blocks if record.role.cell in slots]
     readings = [(record, concentration_of(record)) for record in blocks]
     left_out = Counter(reading.status for _, reading in readings if reading.value is None)
     per_slot = _by_slot(readings)
@@ -136,7 +136,7 @@ def _by_slot(readings: Iterable[tuple[MatrixRecord, Reading]]) -> dict[str, list
     cells: dict[tuple[str, int], list[float]] = {}
     for record, reading in readings:
         if reading.value is not None:
-            cells.setdefault((record.role.slot, record.layer or 0), []).append(reading.value)
+            cells.setdefault((record.role.cell, record.layer or 0), []).append(reading.value)
     slots: dict[str, list[tuple[int, float]]] = {}
     for (slot, layer), values in sorted(cells.items()):
         slots.setdefault(slot, []).append((layer, fmean(values)))

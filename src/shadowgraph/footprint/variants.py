@@ -75,7 +75,7 @@ def _slot_mean(blocks: Iterable[MatrixRecord], measure: Measure) -> Reading:
         reading = measure(record.spectrum)
         if reading.value is None:
             return reading
-        cells[record.role.slot][record.layer or 0].append(-math.log(reading.value))
+        cells[record.role.cell][record.layer or 0].append(-math.log(reading.value))
     return Reading(fmean(fmean(fmean(cell) for cell in layers.values()) for layers in cells.values()))
 
 

@@ -35,6 +35,8 @@ from shadowgraph.report.tables import (
     score_of,
 )
 
+VARIANTS = "variants of K"  # one panel for all readings "K:…" of the primary pair
+
 
 @dataclass(frozen=True, slots=True)
 class Gain:
@@ -132,15 +134,15 @@ def _scatter(marks: Sequence[tuple[str, float, float]], styles: Mapping[str, Arm
 
 
 def forest_plate(study: Record) -> Plate:
-    """Every effect with its interval, one panel an endpoint, then the equivalence tests on their margins."""
+    """Every effect with its interval: a panel an endpoint, one for the variants of K, one for equivalence."""
     effects = effects_of(study)
     primary = study.record("primary").data
     panels: list[Markup] = []
-    for position, endpoint in enumerate(dict.fromkeys(effect.text("endpoint") for effect in effects)):
-        own = [effect for effect in effects if effect.text("endpoint") == endpoint]
+    for position, group in enumerate(dict.fromkeys(map(_group, effects))):
+        own = [effect for effect in effects if _group(effect) == group]
         rows = [_row(effect, main=effect.data is primary) for effect in own]
-        unit = "nats" if endpoint in {"K", "K_emb", "log_norm"} else ""
-        title = f"difference of {label(endpoint_name(endpoint), 30)}" + (f", {unit}" if unit else "")
+        unit = ", nats" if group in {"K", VARIANTS, "K_emb", "log_norm"} else ""
+        title = f"difference of {label(endpoint_name(group), 30)}{unit}"
         panels.append(_forest(rows, f"forest-{position}", title, margin=False))
     tests = [_test_row(test) for test in study.records("equivalence")]
     if tests:
@@ -152,6 +154,12 @@ def forest_plate(study: Record) -> Plate:
     )
     return Plate("forest", "Effects with intervals", caption, panels, effect_table(study), "stack", legend=False,
                  absent="The result holds no effects.")  # fmt: skip
+
+
+def _group(effect: Record) -> str:
+    """The panel of an effect: its endpoint, or that of all variants of K."""
+    endpoint = effect.text("endpoint")
+    return VARIANTS if endpoint.startswith("K:") else endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +174,9 @@ class _Row:
 def _row(effect: Record, *, main: bool) -> _Row:
     estimate, interval = effect.number("estimate"), effect.interval()
     text = missing(estimate) if estimate.value is None else with_interval(estimate, interval)
-    return _Row(effect_name(effect), estimate, interval, text, main)
+    endpoint = effect.text("endpoint")
+    variant = endpoint.removeprefix("K:").replace("_", " ") if endpoint.startswith("K:") else ""
+    return _Row(variant or effect_name(effect), estimate, interval, text, main)
 
 
 def _test_row(test: Record) -> _Row:

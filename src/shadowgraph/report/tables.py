@@ -231,6 +231,8 @@ def pair_of(effect: Record) -> str:
 def effect_name(effect: Record) -> str:
     """The name of an effect with its reading, said once."""
     name, reading = effect.text("name") or pair_of(effect) or "unnamed", effect.text("reading")
+    if effect.text("role") == "exploratory":
+        reading = "exploratory"
     return name if not reading or reading in name else f"{name}, {reading}"
 
 

@@ -60,6 +60,7 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
     arms, novel = arm_tables(spec.arms, records, spec.analysis)
     effects = _effects(spec, records)
     primary, matched = effects["primary"][0], effects["matched"][0]
+    lopsided = _asymmetry(base_scores, scores, spec)
     claims: list[dict[str, Json]] = []
     if spec.analysis.equivalence is not None:
         outside = {arm: [float(row["outside_loss"]) for row in rows] for arm, rows in records.items()}
@@ -83,11 +84,11 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         "arms": list(arms),
         "runs": [_run_row(row) for rows in records.values() for row in rows],
         "primary": primary,
-        "contrasts": [*effects["matched"], *effects["sensitivity"], *effects["exploratory"]],
+        "contrasts": [*effects["matched"], *_uneven(lopsided, spec), *effects["sensitivity"], *effects["exploratory"]],
         "equivalence": list(claims),
         "scores": list(score_tables({"base": [base_scores], **scores}, level, spec.study.seed)),
         "panel": {"aligned": list(ALIGNED_SPLITS), "transfer": list(TRANSFER_SPLITS)},
-        "asymmetry": list(_asymmetry(base_scores, scores, spec)),
+        "asymmetry": list(lopsided),
         "heatmap": heat_map(records),
         "spectra": spectra_table(records, null_curve(_block_shapes(footprints), spec.study.seed)),
         "measures": list(measure_table(footprints)),
@@ -162,6 +163,16 @@ def _effects(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> dict[s
         "sensitivity": sensitivity,
         "exploratory": [*companions, *others],
     }
+
+
+def _uneven(rows: Sequence[Mapping[str, Any]], spec: StudySpec) -> list[dict[str, Json]]:
+    """The primary pair compared on the asymmetry of its scores; nothing where an arm has no index."""
+    values = {str(row["arm"]): list(row["values"]) for row in rows}
+    pair, seed = spec.analysis.primary, spec.study.seed
+    if not all(values[arm] for arm in pair):
+        return []
+    name = f"{pair[0]} - {pair[1]}"
+    return [contrast(name, "asymmetry", pair, values, analysis=spec.analysis, seed=seed) | {"role": "beside"}]
 
 
 def _run_row(row: Record) -> Json:

@@ -126,13 +126,14 @@ class Checkpoint:
             yield Skipped(entry.name, barred) if barred else split(entry, family, self.config)
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path | str) -> Checkpoint:
     """Open a Hugging Face directory, a model in the hub's cache, or one safetensors file; headers only.
 
     Raises:
         CheckpointError: malformed, unsafe or incomplete files, or every matrix of the layers is empty.
         EnvironmentFault: the machine cannot read them.
     """
+    path = Path(path)
     layout = find_layout(path)
     entries, notes = _collect(layout)
     family = recognise(entries, layout.config) or NAMELESS

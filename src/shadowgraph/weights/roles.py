@@ -52,6 +52,16 @@ class Role:
         """Whether it is a linear map of a transformer block: these enter K, the others do not."""
         return self.block in BLOCK_LINEAR and self.slot != "unknown"
 
+    @property
+    def cell(self) -> str:
+        """The slot an endpoint averages over: plain in text attention and FFN, else "tower.block.slot" as far as needed.
+
+        Keeps apart what shares a slot's name but not its work, such as q of a vision tower or of cross-attention.
+        """
+        plain = self.block in {"attention", "ffn", "embedding", "unembedding"}
+        parts = ("" if self.tower == "text" else self.tower, "" if plain else self.block, self.slot)
+        return ".".join(part for part in parts if part)
+
 
 UNKNOWN = Role("unknown", "unknown")
 
