@@ -62,7 +62,7 @@ def read_json(path: Path) -> Json:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError("no such file", where=str(path)) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"not JSON ({error})", where=str(path), hint="restore the file or delete it") from error

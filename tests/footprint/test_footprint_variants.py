@@ -1,6 +1,7 @@
 """Variants of K: they agree in sign on a planted difference, and each does what its name says."""
 
 import math
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
@@ -91,9 +92,6 @@ def test_an_unchanged_model_has_no_variants() -> None:
 def test_towers_and_kinds_of_attention_stay_apart() -> None:
     foot = footprint(0.3)
     roles = [Role("attention", "q", "text"), Role("attention", "q", "vision"), Role("cross_attention", "q", "text")]
-    records = tuple(
-        MatrixRecord(**{field: getattr(record, field) for field in MatrixRecord.__slots__} | {"role": role})
-        for record, role in zip(foot.matrices, roles, strict=False)
-    )
+    records = tuple(replace(record, role=role) for record, role in zip(foot.matrices, roles, strict=False))
     mixed = Footprint((), records, foot.coverage, (), foot.parents, "test", ())
     assert sorted(endpoint(mixed).per_slot) == ["cross_attention.q", "q", "vision.q"]

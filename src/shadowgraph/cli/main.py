@@ -26,6 +26,8 @@ from shadowgraph.cli.scan import scan_command
 from shadowgraph.cli.study import study_app
 from shadowgraph.errors import Defect, EnvironmentFault, ShadowgraphError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="shadowgraph",
     help="Lab and auditor for benchmark shadows: matched training runs, update spectra, honest answers.",
@@ -76,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
         5 environment, 70 a defect of ours, 130 and 143 interrupted.
     """
     as_json = "--json" in arguments
+    if list(arguments) in ([], ["study"]):
+        arguments = [*arguments, "--help"]
     command = typer.main.get_command(app)
     try:
         code = command.main(args=list(arguments), prog_name="shadowgraph", standalone_mode=False)
@@ -84,8 +88,7 @@ def main(arguments: Sequence[str]) -> int:
     except TyperException as error:
         return emit_fault(_usage(error), as_json)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted; the same command goes on where this one stopped", err=True)
-        return 130
+        return _interrupted()
     except Terminated:
         typer.echo("terminated; the same command goes on where this one stopped", err=True)
         return 143
@@ -97,7 +100,13 @@ def main(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  the last net: what nobody foresaw is our defect, shown whole
         traceback.print_exc()
         return emit_fault(Defect(f"{type(error).__name__}: {error}", hint="please report this"), as_json)
-    return int(code or 0)
+    return _interrupted() if code == INTERRUPTED else int(code or 0)
+
+
+def _interrupted() -> int:
+    """Say what an interrupt leaves; the command's own machinery may have turned Ctrl-C into this code already."""
+    typer.echo("interrupted; the same command goes on where this one stopped", err=True)
+    return INTERRUPTED
 
 
 def _usage(error: TyperException) -> ShadowgraphError:

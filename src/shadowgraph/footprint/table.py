@@ -250,12 +250,13 @@ def spectra_schema() -> pyarrow.Schema:
     )
 
 
-def read_footprint(path: Path) -> Footprint:
+def read_footprint(path: Path | str) -> Footprint:
     """Read a folder written by `Footprint.write`.
 
     Raises:
         DataError: a file is absent, broken, or of a newer schema.
     """
+    path = Path(path)
     head = cast(dict[str, Any], read_json(path / "footprint.json"))
     if str(head.get("schema_version", "")).split(".", maxsplit=1)[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
         raise DataError("the footprint has another schema version", where=str(path), hint="scan the model again")

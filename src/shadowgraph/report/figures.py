@@ -109,7 +109,7 @@ def spectra_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
         numbers = (raw(_at(curve, position)) for curve in (*curves.values(), null))
         rows.append([raw(where), *numbers])
     caption = (
-        "Singular values of the update of block matrices, sorted and divided by the update's norm, averaged over "
+        "Singular values of the update of block matrices, sorted and divided by their root mean square, averaged over "
         "matrices and draws. The dashed grey line is Gaussian noise of the same shapes. An arm above "
         "the null at small ranks and below it at large ones has put its energy in fewer directions."
     )
@@ -156,7 +156,7 @@ def _spectrum(place: Sequence[float | None], curves: Mapping[str, Sequence[float
             draw.line(axes, *_paired(place, curve), styles[name])
         draw.few_ticks(axes, "y")
         axes.yaxis.set_major_formatter(lambda y, _: fixed(y, 1))
-        draw.head(axes, "log₁₀ of sᵢ / ‖D‖")
+        draw.head(axes, "log₁₀ of sᵢ / root mean square of s")
         return inline(figure, "spectrum", "Update spectra by arm",
                       "Sorted singular values over the update's norm, for each arm and the Gaussian null.")  # fmt: skip
 

@@ -282,7 +282,12 @@ def fate_of(test: Record) -> Cell:
     equivalent = test.flag("equivalent")
     if equivalent is None:
         return Cell(test.reason("equivalent") or "not tested", "missing")
-    return Cell("equivalent", "good") if equivalent else Cell("equivalence not shown", "open")
+    margin, interval = test.number("margin").value, test.interval()
+    if equivalent:
+        return Cell("equivalent", "good")
+    if margin is not None and interval is not None and (interval[0] > margin or interval[1] < -margin):
+        return Cell("difference beyond the margin", "open")
+    return Cell("equivalence not shown", "open")
 
 
 def asymmetry_table(study: Record) -> Table:

@@ -105,7 +105,7 @@ def _arms(study: Record, width: int) -> str:
     outside = " + ".join(_safe(name) for name in tables.outside_of(study)) or "none"
     notes = [f"Mean ± sd over draws. Scores: accuracy / bits per byte. Outside: {outside}."]
     if any(arm.flag("novel") for arm in study.records("arms")):
-        notes.append("* novel: the documents are newer to the base than the calipers allow.")
+        notes.append("* novel: loss under the base, or divergence from its mixture, beyond the calipers.")
     return "\n".join([*_grid(names, rows, numeric=6, width=width), *notes])
 
 

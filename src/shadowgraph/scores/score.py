@@ -16,7 +16,7 @@ from shadowgraph.scores.item import ItemScore
 from shadowgraph.scores.suite import Suite, read_suite
 
 
-def score(model_dir: Path, suite_dir: Path, *, batch: int = 16, threads: int = 1) -> list[ItemScore]:
+def score(model_dir: Path | str, suite_dir: Path | str, *, batch: int = 16, threads: int = 1) -> list[ItemScore]:
     """Score a saved model on every split of a suite, offline, by log-likelihood.
 
     The engine is lm-eval, in this process; nothing of an earlier call is kept that could change a result.
@@ -36,7 +36,8 @@ def score(model_dir: Path, suite_dir: Path, *, batch: int = 16, threads: int = 1
         EnvironmentFault: when lm-eval, transformers or torch is missing.
     """
     _ready()
-    suite = read_suite(suite_dir)
+    model_dir = Path(model_dir)
+    suite = read_suite(Path(suite_dir))
     if not (model_dir / "tokenizer.json").is_file() and not (model_dir / "tokenizer_config.json").is_file():
         raise CheckpointError("no tokenizer", where=str(model_dir), hint="save the tokenizer beside the model")
     from shadowgraph.scores.harness import load, quiet

@@ -72,7 +72,9 @@ def validate(values: dict[str, Any], model: type[Model], where: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        faults = error.errors(include_url=False)
+        # A misspelt key is both unknown and missing; the unknown one is what the user wrote.
+        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         key = dotted(first["loc"])
         more = error.error_count() - 1
         also = f" (and {more} more)" if more else ""

@@ -94,7 +94,8 @@ def _failure(row: Effect) -> str:
     if row["interval"] is None:
         return f"{row['endpoint']}: {row['status'].replace('_', ' ')}"
     low, high = row["interval"]
-    return f"{row['endpoint']} {row['level']:.0%} interval {low:+.3f} to {high:+.3f} against ±{row['margin']:g}"
+    beyond = "a difference beyond the margin, " if low > row["margin"] or high < -row["margin"] else ""
+    return f"{row['endpoint']} {beyond}{row['level']:.0%} interval {low:+.3f} to {high:+.3f} against ±{row['margin']:g}"
 
 
 def limits(draws: int, novel: Sequence[str], reference: str, parameters: int, facts: Mapping[str, Any]) -> list[str]:

@@ -142,12 +142,12 @@ def equivalence(
     outside: Mapping[str, Sequence[float]],
     alpha: float,
 ) -> list[dict[str, Json]]:
-    """Test the claim of no shift on both of its endpoints: K, and the loss outside the arms' data.
+    """Test the claim of no shift on both of its endpoints: K, and the loss on text outside every arm's data.
 
     Args:
         claim: arms, margins and the origin of the margin.
         concentration: arm → K of each draw.
-        outside: arm → outside loss of each draw, nats a byte of gold answer.
+        outside: arm → loss of each draw on held-out text of the base, nats a token.
         alpha: size of each one-sided test.
 
     Returns:

@@ -16,6 +16,7 @@ from shadowgraph.errors import DataError, SpecError
 from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
+from shadowgraph.study.answer import FEWEST_DRAWS
 from shadowgraph.study.layout import Layout
 
 
@@ -126,8 +127,8 @@ def describe(plan: Plan) -> list[str]:
         f"primary: K({primary[0]}) - K({primary[1]}), exact two-sided permutation test over draws, alpha "
         f"{spec.analysis.alpha}; smallest attainable p {plan.smallest_p:.2g}",
     ]
-    if plan.smallest_p > spec.analysis.alpha:
-        lines.append("with so few draws no test can reach alpha: the study will describe and claim at most L0")
+    if plan.smallest_p > spec.analysis.alpha or spec.study.draws < FEWEST_DRAWS:
+        lines.append(f"fewer than {FEWEST_DRAWS} draws, or alpha out of reach: it will describe and claim at most L0")
     equivalence = spec.analysis.equivalence
     if equivalence is not None:
         lines.append(

@@ -54,7 +54,7 @@ class Role:
 
     @property
     def cell(self) -> str:
-        """The slot an endpoint averages over: plain in text attention and FFN, else "tower.block.slot" as far as needed.
+        """The slot an endpoint averages over: plain in text attention and FFN, else "tower.block.slot" in parts.
 
         Keeps apart what shares a slot's name but not its work, such as q of a vision tower or of cross-attention.
         """
