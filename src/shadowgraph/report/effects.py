@@ -150,7 +150,7 @@ def forest_plate(study: Record) -> Plate:
     caption = (
         "Estimates with their intervals over draws; the filled mark is the primary effect, fixed before the first run. "
         "Where an effect cannot be estimated, the reason stands in its place. In the last panel an interval inside the "
-        "band shows equivalence, one wholly outside it a difference beyond the margin; one across an edge decides nothing."
+        "band shows equivalence, one wholly outside a difference beyond the margin; one across an edge decides nothing."
     )
     return Plate("forest", "Effects with intervals", caption, panels, effect_table(study), "stack", legend=False,
                  absent="The result holds no effects.")  # fmt: skip
