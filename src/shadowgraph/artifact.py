@@ -24,7 +24,8 @@ def whole(path: Path) -> Generator[Path]:
     Raises:
         EnvironmentFault: when the disk refuses the write.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # One name a target: what a killed writer left is overwritten by the next, never piled up.
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

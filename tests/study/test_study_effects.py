@@ -72,7 +72,7 @@ def test_equivalence_needs_both_endpoints() -> None:
         0,
     )
     text = second_sentence(matched, [], rows)
-    assert "equivalence of a and b is not shown (outside loss 90% interval" in text
+    assert "equivalence of a and b is not shown (outside loss a difference beyond the margin, 90% interval" in text
     assert "K 90%" not in text
 
 
