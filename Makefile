@@ -42,10 +42,9 @@ house: $(VENV)/.test
 check-all: check $(VENV)/.crosscheck  ## check, then every test, slow ones and the comparison with a peer included
 	$(PYTEST)
 
-bench: $(VENV)/.lab  ## run every benchmark
-	@set -e; found=0; for file in benchmarks/*.py; do [ -e "$$file" ] || continue; found=1; \
-	  echo "== $$file"; OMP_NUM_THREADS=1 $(BIN)/python "$$file"; done; \
-	[ $$found = 1 ] || echo "there are no benchmarks yet"
+bench: $(VENV)/.crosscheck  ## run every benchmark and write its page; the peers get environments of their own in .cache
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reading.py --write
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectra.py --write
 
 pages: $(VENV)/.lab  ## write the pages of docs/ that come from the code
 	$(BIN)/python docs/build_pages.py

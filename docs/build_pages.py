@@ -15,7 +15,23 @@ from shadowgraph.measures.catalogue import CATALOGUE, Measure
 
 DOCS = Path(__file__).resolve().parent
 NOTICE = "<!-- Written by docs/build_pages.py from the code; change it there, then run `make pages`. -->"
-OTHER_INPUT = "Read from norms or entries of the matrices, not from a spectrum."
+INPUTS = {
+    "spectrum": "the singular values of one matrix",
+    "pair": "sums over the entries of both matrices",
+    "entries": "the entries of the matrix",
+    "vectors": "leading singular vectors of both matrices",
+    "model": "the energies of all matrices of the model",
+}
+HOMES = {
+    "pair": "measures.geometry",
+    "entries": "measures.geometry",
+    "vectors": "measures.subspace",
+    "model": "measures.distribution",
+    "floor_share": "measures.null",
+    "trap_count": "footprint.randomised",
+    "weighted_participation_ratio": "footprint.weighted",
+    "weighted_concentration": "footprint.weighted",
+}
 WEIGHTS = {
     "s": "amplitudes, p = s / Σ s",
     "s²": "energies, q = s² / Σ s²",
@@ -37,8 +53,9 @@ def measure_page(measure: Measure) -> str:
     """The page of one measure."""
     function = measure.function
     words = inspect.getdoc(function) if function else None
-    body = ["```text", words, "```"] if words else [OTHER_INPUT]
-    home = f"`{function.__module__}.{function.__name__}`" if function else "`shadowgraph.measures.geometry`"
+    body = ["```text", words, "```"] if words else [f"Read from {INPUTS[measure.needs]}, not from a spectrum."]
+    place = HOMES.get(measure.key) or HOMES.get(measure.needs)
+    home = f"`{function.__module__}.{function.__name__}`" if function else f"`shadowgraph.{place}`"
     facts = {
         "symbol": measure.symbol,
         "definition": measure.formula,
@@ -46,6 +63,8 @@ def measure_page(measure: Measure) -> str:
         "smallest": measure.lower,
         "largest": measure.upper,
         "reads as": measure.direction,
+        "objects": ", ".join(sorted(measure.objects)),
+        "needs": INPUTS[measure.needs],
         "Gaussian noise of the same shape": measure.null,
         "unchanged by a positive factor": "yes" if measure.scale_free else "no",
         "source": measure.source,
@@ -58,10 +77,10 @@ def measure_page(measure: Measure) -> str:
 
 def measure_index() -> str:
     """The page that lists all measures."""
-    head = ["key", "definition", "range", "reads as", "Gaussian noise"]
+    head = ["key", "definition", "range", "reads as", "Gaussian noise", "objects"]
     rows = [
         f"| [`{each.key}`]({each.key}.md) | {escaped(each.formula)} | {each.lower} … {each.upper} "
-        f"| {each.direction} | {each.null} |"
+        f"| {each.direction} | {each.null} | {' '.join(sorted(each.objects))} |"
         for each in CATALOGUE.values()
     ]
     lead = [

@@ -39,3 +39,62 @@ def saved(folder: Path, content: Tensors, dtype: str = "F64") -> Checkpoint:
     path = folder / "model.safetensors"
     save_file({name: np.ascontiguousarray(values.astype(DTYPES[dtype])) for name, values in content.items()}, path)
     return open_checkpoint(folder)
+
+
+def gpt2_shapes(layers: int, width: int, first: int = 0) -> dict[str, tuple[int, int]]:
+    """The four matrices a layer of GPT-2, stored (in, out): fused q, k and v, then o, up and down."""
+    parts = {
+        "attn.c_attn": (width, 3 * width),
+        "attn.c_proj": (width, width),
+        "mlp.c_fc": (width, 4 * width),
+        "mlp.c_proj": (4 * width, width),
+    }
+    return {
+        f"transformer.h.{layer}.{part}.weight": shape
+        for layer in range(first, first + layers)
+        for part, shape in parts.items()
+    }
+
+
+def llama_shapes(layers: int, width: int, hidden: int, keys: int, first: int = 0) -> dict[str, tuple[int, int]]:
+    """The seven matrices a layer of Llama, `keys` outputs of k and of v."""
+    parts = {
+        "self_attn.q_proj": (width, width),
+        "self_attn.k_proj": (keys, width),
+        "self_attn.v_proj": (keys, width),
+        "self_attn.o_proj": (width, width),
+        "mlp.gate_proj": (hidden, width),
+        "mlp.up_proj": (hidden, width),
+        "mlp.down_proj": (width, hidden),
+    }
+    return {
+        f"model.layers.{layer}.{part}.weight": shape
+        for layer in range(first, first + layers)
+        for part, shape in parts.items()
+    }
+
+
+def planted(
+    shapes: Mapping[str, tuple[int, int]], directions: int, strength: float = 4.0, seed: int = 0
+) -> tuple[Tensors, Tensors]:
+    """A base, and the base plus noise with that many directions of equal size in it.
+
+    Args:
+        shapes: name → shape as stored.
+        directions: how many in every tensor.
+        strength: size of a direction over the edge √m + √n of the noise.
+        seed: of everything.
+
+    Returns:
+        Before and after.
+    """
+    before: Tensors = {}
+    after: Tensors = {}
+    for name, (m, n) in shapes.items():
+        stream = generator(seed, "planted", name)
+        before[name] = 0.02 * stream.standard_normal((m, n))
+        left, _ = np.linalg.qr(stream.standard_normal((m, directions)))
+        right, _ = np.linalg.qr(stream.standard_normal((n, directions)))
+        update = stream.standard_normal((m, n)) + strength * (m**0.5 + n**0.5) * left @ right.T
+        after[name] = before[name] + 1e-4 * update
+    return before, after

@@ -123,3 +123,16 @@ def test_denoising_edges() -> None:
         null.storage_floor_share(0.0, 4, 4, 0.1)
     with pytest.raises(Defect):
         null.marchenko_pastur_edge(4, 4, -1.0)
+
+
+def test_edges_are_symmetric_ordered_and_guarded() -> None:
+    """Stricter rates lie higher, and the edge tends to that of Marchenko and Pastur."""
+    edges = [null.tracy_widom_edge(100, 300, 2.0, false_alarm=rate) for rate in (0.5, 0.1, 0.01, 0.001)]
+    assert edges == sorted(edges)
+    assert edges[2] == null.tracy_widom_edge(300, 100, 2.0)
+    assert null.tracy_widom_edge(10**6, 10**6) == pytest.approx(null.marchenko_pastur_edge(10**6, 10**6), rel=1e-3)
+    shapes = np.array([100, 7]), np.array([300, 9])
+    assert null.tracy_widom_edges(*shapes, 0.01) == pytest.approx([edges[2] / 2, null.tracy_widom_edge(7, 9)])
+    for arguments in [(0, 4, 1.0, 0.1), (4, 4, -1.0, 0.1), (4, 4, 1.0, 0.0)]:
+        with pytest.raises(Defect):
+            null.tracy_widom_edge(*arguments[:3], false_alarm=arguments[3])

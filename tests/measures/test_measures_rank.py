@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shadowgraph.errors import Defect
 from shadowgraph.measures import rank
 from shadowgraph.measures.spectrum import Spectrum
 
-RANKS = [rank.stable_rank, rank.participation_ratio, rank.erank_energy, rank.nuclear_ratio, rank.erank_amplitude]
+RANKS = [
+    rank.stable_rank,
+    rank.renyi_4,
+    rank.participation_ratio,
+    rank.erank_energy,
+    rank.nuclear_ratio,
+    rank.erank_amplitude,
+]
 
 
 def make(values: list[float], columns: int | None = None) -> Spectrum:
@@ -35,7 +43,7 @@ def values_of(spectrum: Spectrum) -> list[float]:
 @given(spectra)
 def test_ranks_are_ordered_and_bounded(spectrum: Spectrum) -> None:
     ranks = values_of(spectrum)
-    assert len(ranks) == 5
+    assert len(ranks) == 6
     for lower, upper in itertools.pairwise(ranks):
         assert lower <= upper * (1 + 1e-12)
     assert ranks[0] >= 1 - 1e-12
@@ -52,15 +60,17 @@ def test_ranks_ignore_scale(spectrum: Spectrum, exponent: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 128])
 def test_flat_spectrum_has_full_rank_and_a_single_value_rank_one(size: int) -> None:
-    assert values_of(make([3.0] * size)) == pytest.approx([size] * 5, rel=1e-12)
-    assert values_of(make([3.0] + [0.0] * (size - 1))) == pytest.approx([1.0] * 5, abs=1e-12)
+    assert values_of(make([3.0] * size)) == pytest.approx([size] * 6, rel=1e-12)
+    assert values_of(make([3.0] + [0.0] * (size - 1))) == pytest.approx([1.0] * 6, abs=1e-12)
 
 
 def test_golden_two_values() -> None:
     """Closed form for s = (2, 1): q = (4/5, 1/5), p = (2/3, 1/3); tolerance: rounding."""
     energy = math.exp(-(0.8 * math.log(0.8) + 0.2 * math.log(0.2)))
     amplitude = math.exp(-(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3)))
-    assert values_of(make([2.0, 1.0])) == pytest.approx([1.25, 25 / 17, energy, 9 / 5, amplitude], rel=1e-14)
+    assert values_of(make([2.0, 1.0])) == pytest.approx(
+        [1.25, (257 / 625) ** (-1 / 3), 25 / 17, energy, 9 / 5, amplitude], rel=1e-14
+    )
 
 
 def test_zero_and_incomplete_have_a_status() -> None:
@@ -88,3 +98,30 @@ def test_more_weight_on_the_first_value_never_lowers_concentration(spectrum: Spe
     assert before is not None
     assert after is not None
     assert after >= before - 1e-12
+
+
+@given(spectra)
+def test_the_profile_falls_and_meets_the_named_ranks(spectrum: Spectrum) -> None:
+    orders = (0.0, 0.25, 0.5, 0.999, 1.0, 1.001, 2.0, 4.0, 50.0, math.inf)
+    profile = [reading.value for reading in rank.renyi_profile(spectrum, orders)]
+    numbers = [value for value in profile if value is not None]
+    assert len(numbers) == len(orders)
+    assert all(upper >= lower * (1 - 1e-9) for upper, lower in itertools.pairwise(numbers))
+    named = [rank.nuclear_ratio, rank.erank_energy, rank.participation_ratio, rank.renyi_4, rank.stable_rank]
+    places = (2, 4, 6, 7, 9)
+    assert [numbers[place] for place in places] == pytest.approx([each(spectrum).value for each in named], rel=1e-9)
+
+
+def test_the_profile_equals_scipy_and_refuses_nonsense() -> None:
+    """Order 0 counts; order 1 is scipy's entropy."""
+    import scipy.stats
+
+    spectrum = make([3.0, 2.0, 1.0, 0.0])
+    count, shannon = (reading.value for reading in rank.renyi_profile(spectrum, (0.0, 1.0)))
+    assert count == pytest.approx(3.0)
+    assert shannon == pytest.approx(math.exp(float(scipy.stats.entropy([9.0, 4.0, 1.0]))), rel=1e-14)
+    zero = Spectrum(np.zeros(3), (3, 4), 0.0, "zero", 0.0)
+    assert {reading.status for reading in rank.renyi_profile(zero, (1.0, 2.0))} == {"no_change"}
+    for order in (-1.0, float("nan")):
+        with pytest.raises(Defect):
+            rank.renyi_profile(spectrum, (order,))

@@ -19,10 +19,12 @@ from typer.exceptions import TyperException
 
 import shadowgraph
 from shadowgraph.cli.audit import audit_command
+from shadowgraph.cli.compare import compare_command
 from shadowgraph.cli.doctor import doctor_command
 from shadowgraph.cli.inspect import inspect_command
 from shadowgraph.cli.output import emit_fault
 from shadowgraph.cli.scan import scan_command
+from shadowgraph.cli.series import series_command
 from shadowgraph.cli.study import study_app
 from shadowgraph.errors import Defect, EnvironmentFault, ShadowgraphError
 
@@ -39,6 +41,8 @@ app = typer.Typer(
 app.add_typer(study_app, name="study")
 app.command("inspect")(inspect_command)
 app.command("scan")(scan_command)
+app.command("compare")(compare_command)
+app.command("series")(series_command)
 app.command("audit")(audit_command)
 app.command("doctor")(doctor_command)
 

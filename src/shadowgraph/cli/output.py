@@ -11,13 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from shadowgraph.errors import ShadowgraphError
+from shadowgraph.errors import ShadowgraphError, SpecError
 from shadowgraph.identity import plain
 from shadowgraph.work.account import Display, State
 
@@ -55,7 +56,8 @@ def sentence(state: State) -> str:
     """Progress in words."""
     left = "estimating time left" if state.left is None else f"about {duration(state.left)} left"
     running = ", ".join(state.running[:3])
-    return f"{state.share:4.0%}  {state.done} of {state.total} jobs  {left}" + (f"  ({running})" if running else "")
+    jobs = f"{state.done} of {state.total} jobs  " if state.total else ""
+    return f"{state.share:4.0%}  {jobs}{left}" + (f"  ({running})" if running else "")
 
 
 @contextmanager
@@ -70,6 +72,35 @@ def progress_display() -> Generator[Display]:
     ) as bar:
         task = bar.add_task("starting", total=1.0)
         yield lambda state: bar.update(task, completed=state.share, description=sentence(state))
+
+
+@contextmanager
+def measuring() -> Generator[Callable[[float], None]]:
+    """Yield what a measurement tells its share to; shown with the time left, judged by the speed since the start.
+
+    What an earlier start left done is in the first share told and counts as no speed.
+    """
+    started, first = time.monotonic(), list[float]()
+    with progress_display() as display:
+
+        def tell(share: float) -> None:
+            if not first:
+                first.append(share)
+            spent, fresh = time.monotonic() - started, share - first[0]
+            left = spent * (1.0 - share) / fresh if fresh > 0.02 and spent > 2.0 else None
+            display(State(share, spent, left, (), 0, 0))
+
+        yield tell
+
+
+def folder_for(output: Path | None) -> None:
+    """Refuse an output that is a file.
+
+    Raises:
+        SpecError: it exists and is no folder.
+    """
+    if output is not None and output.exists() and not output.is_dir():
+        raise SpecError("is a file, not a folder", where=str(output), hint="choose another --output")
 
 
 def _lines() -> Callable[[State], None]:

@@ -7,21 +7,41 @@ Not here: the computation (`footprint`).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from shadowgraph.cli.output import emit_json
-from shadowgraph.errors import SpecError
-from shadowgraph.identity import Json
+from shadowgraph.cli.output import emit_json, folder_for, measuring
+from shadowgraph.errors import SpecError, printable
+
+if TYPE_CHECKING:
+    from shadowgraph.footprint.table import Footprint, Row
+    from shadowgraph.spectra.plan import Precision
+
+KEYS = {"participation_ratio": "participation ratio", "erank_energy": "energy rank", "energy_top1": "top-1 energy"}
 
 
 def scan_command(
     model: Annotated[Path, typer.Argument(help="A model folder or one .safetensors file.")],
     base: Annotated[Path | None, typer.Option(help="The base the model was tuned from.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder for footprint.parquet and spectra.parquet.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for footprint.parquet and spectra.parquet; a killed scan goes on there.")
+    ] = None,
+    objects: Annotated[str, typer.Option(help="Which of O1, O2, O3 to read, with commas.")] = "O1,O2,O3",
+    nulls: Annotated[
+        str, typer.Option(help="Nulls, with commas: gaussian, permuted, rowcol, floor, change; or none.")
+    ] = "gaussian",
+    geometry: Annotated[
+        bool, typer.Option("--geometry", help="Compare leading vectors with those of the base.")
+    ] = False,
+    moments: Annotated[
+        Path | None, typer.Option(help="Second moments of the inputs by tensor name, a .safetensors file.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="Of the decompositions: auto, float64 or float32.")] = "auto",
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; the numbers do not depend on it.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the simulated nulls.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder where simulated nulls are kept for other scans.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write all rows to this CSV file as well.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write all rows as JSON.")] = False,
 ) -> None:
     """Measure every matrix of a model, each number beside its same-shape null.
@@ -29,58 +49,108 @@ def scan_command(
     Examples:
       shadowgraph scan ./tuned --base ./base
 
-      shadowgraph scan ./tuned --base ./base --output ./footprint --json
+      shadowgraph scan ./tuned --base ./base --objects O3 --output ./footprint --jobs 4
     """
-    from shadowgraph.footprint.endpoint import endpoint
+    from shadowgraph.footprint.export import write_csv
     from shadowgraph.footprint.scan import scan
     from shadowgraph.weights.checkpoint import open_checkpoint
 
-    if output is not None and output.exists() and not output.is_dir():
-        raise SpecError("is a file, not a folder", where=str(output), hint="choose another --output")
+    folder_for(output)
     before = None if base is None else open_checkpoint(base)
-    console = Console(stderr=True)
-    with console.status("measuring", speed=0.5) as status:
+    with measuring() as progress:
         footprint = scan(
-            open_checkpoint(model), before, seed=seed, progress=lambda done: status.update(f"measuring {done:4.0%}")
+            open_checkpoint(model),
+            before,
+            objects=_listed(objects),
+            nulls=() if nulls == "none" else _listed(nulls),
+            geometry=geometry,
+            seed=seed,
+            jobs=jobs,
+            precision=_precision(precision),
+            folder=output,
+            moments=moments,
+            cache=cache,
+            progress=progress,
         )
+    if csv is not None:
+        write_csv(footprint, csv)
     if output is not None:
         footprint.write(output)
-    read = None if base is None else endpoint(footprint)
     if as_json:
-        emit_json(
-            {
-                "schema_version": "1.0",
-                "kind": "footprint",
-                "family": footprint.family,
-                "parents": dict(footprint.parents),
-                "coverage": footprint.coverage,
-                "skipped": list(footprint.skipped),
-                "notes": list(footprint.notes),
-                "endpoint": None if read is None else read.as_dict(),
-                "rows": list(footprint.rows),
-            }
-        )
-        return
-    shown = "O1" if base is None else "O3"
-    typer.echo(f"{footprint.family}: {footprint.coverage.matrices} matrices; object {shown}; each beside its null")
-    typer.echo(f"{'tensor':56} {'participation ratio':>22} {'energy rank':>20} {'top-1 energy':>18}")
-    for tensor in dict.fromkeys(row.tensor for row in footprint.rows):
-        cells = {row.measure: row for row in footprint.rows if row.tensor == tensor and row.object == shown}
-        keys = ("participation_ratio", "erank_energy", "energy_top1")
-        text = [_cell(cells[key].value, cells[key].null_mean, cells[key].status) for key in keys]
-        typer.echo(f"{tensor:56} {text[0]:>22} {text[1]:>20} {text[2]:>18}")
-    for item in footprint.skipped:
-        typer.echo(f"left out: {item.tensor} ({item.reason})")
-    for note in footprint.notes:
-        typer.echo(f"note: {note}")
-    if read is not None:
-        values: dict[str, Json] = dict(read.as_dict())
-        text = [f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()]
-        typer.echo("; ".join(text) + " (levels mean nothing alone; compare with matched runs)")
+        emit_json(_document(footprint))
+    else:
+        typer.echo("\n".join(_table(footprint)))
 
 
-def _cell(value: float | None, null: float | None, status: str) -> str:
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _precision(text: str) -> Precision:
+    known: tuple[Precision, ...] = ("auto", "float64", "float32")
+    for precision in known:
+        if text == precision:
+            return precision
+    raise SpecError(f"unknown precision {printable(text)}", hint=f"choose from {', '.join(known)}")
+
+
+def _document(footprint: Footprint) -> dict[str, object]:
+    """The whole footprint as data."""
+    from shadowgraph.footprint.distribution import as_json, distribution
+    from shadowgraph.footprint.endpoint import endpoint
+    from shadowgraph.footprint.table import SCHEMA_VERSION
+    from shadowgraph.footprint.variants import variants
+
+    updates = _has_updates(footprint)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "footprint",
+        "family": footprint.family,
+        "parents": dict(footprint.parents),
+        "coverage": footprint.coverage,
+        "skipped": list(footprint.skipped),
+        "notes": list(footprint.notes),
+        "endpoint": endpoint(footprint).as_dict() if updates else None,
+        "variants": {key: {"value": r.value, "status": r.status} for key, r in variants(footprint).items()}
+        if updates
+        else None,
+        "distribution": as_json(distribution(footprint)) if updates else None,
+        "rows": list(footprint.rows),
+    }
+
+
+def _has_updates(footprint: Footprint) -> bool:
+    return "before" in footprint.parents and all(record.object == "O3" for record in footprint.matrices)
+
+
+def _table(footprint: Footprint) -> list[str]:
+    """The three numbers of every matrix that people look for, what was left out, and K."""
+    from shadowgraph.footprint.endpoint import endpoint
+
+    shown = footprint.matrices[0].object
+    cells: dict[str, dict[str, Row]] = {record.tensor: {} for record in footprint.matrices}
+    for row in footprint.rows:
+        if row.object == shown and row.measure in KEYS and row.null in {"gaussian", "none"}:
+            cells[row.tensor][row.measure] = row
+    lines = [
+        f"{footprint.family}: {footprint.coverage.matrices} matrices; object {shown}; each value / its null",
+        f"{'tensor':56}" + "".join(f" {title:>22}" for title in KEYS.values()),
+    ]
+    for tensor, found in cells.items():
+        lines.append(f"{tensor:56}" + "".join(f" {_cell(found.get(key)):>22}" for key in KEYS))
+    lines.extend(f"left out: {item.tensor} ({item.reason})" for item in footprint.skipped)
+    lines.extend(f"note: {note}" for note in footprint.notes)
+    if _has_updates(footprint):
+        values = endpoint(footprint).as_dict().items()
+        text = [f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in values]
+        lines.append("; ".join(text) + " (levels mean nothing alone; compare with matched runs)")
+    return lines
+
+
+def _cell(row: Row | None) -> str:
     """A value and its null, or the reason why there is none."""
-    if value is None:
-        return status
-    return f"{value:.3g} / {null:.3g}" if null is not None else f"{value:.3g}"
+    if row is None:
+        return "-"
+    if row.value is None:
+        return row.status
+    return f"{row.value:.3g} / {row.null_mean:.3g}" if row.null_mean is not None else f"{row.value:.3g}"

@@ -6,12 +6,13 @@ Not here: intervals and tests. Two footprints are one observation each; inferenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from shadowgraph.errors import DataError
 from shadowgraph.footprint.endpoint import endpoint
 from shadowgraph.footprint.table import Footprint
+from shadowgraph.footprint.variants import variants
 from shadowgraph.measures.spectrum import Reading
 
 
@@ -24,6 +25,8 @@ class Contrast:
         K_emb: difference of K_emb, nats.
         log_norm: difference of the log relative norms; far from 0, the contrast of K is partly one of size.
         per_slot: difference of the mean k of each common slot.
+        cells: difference of k by common slot and layer.
+        variants: difference of every variant of K that both have (see `variants`).
         slots: the common slots.
         dropped: slots that only one of the two has.
     """
@@ -32,8 +35,20 @@ class Contrast:
     K_emb: Reading
     log_norm: Reading
     per_slot: dict[str, float]
+    cells: dict[str, dict[int, float]]
+    variants: dict[str, Reading]
     slots: tuple[str, ...]
     dropped: tuple[str, ...]
+
+    @property
+    def exceptions(self) -> tuple[str, ...]:
+        """Variants whose sign is not that of K: a contrast with any is not robust."""
+        main = self.K.value
+        if main is None:
+            return ()
+        return tuple(
+            key for key, reading in self.variants.items() if reading.value is not None and reading.value * main <= 0.0
+        )
 
 
 def contrast(a: Footprint, b: Footprint) -> Contrast:
@@ -58,14 +73,32 @@ def contrast(a: Footprint, b: Footprint) -> Contrast:
         slot: fmean(k for _, k in left.per_slot[slot]) - fmean(k for _, k in right.per_slot[slot])
         for slot in sorted(left.per_slot.keys() & right.per_slot.keys())
     }
+    cells = {slot: _by_layer(left.per_slot[slot], right.per_slot[slot]) for slot in per_slot}
+    ours_too, theirs_too = variants(_only(a, common)), variants(_only(b, common))
     return Contrast(
         K=_difference(left.K, right.K),
         K_emb=_difference(left.K_emb, right.K_emb),
         log_norm=_difference(left.log_norm, right.log_norm),
         per_slot=per_slot,
+        cells=cells,
+        variants={key: _difference(ours_too[key], theirs_too[key]) for key in ours_too if key in theirs_too},
         slots=tuple(sorted(common)),
         dropped=tuple(sorted(ours ^ theirs)),
     )
+
+
+def _by_layer(ours: list[tuple[int, float]], theirs: list[tuple[int, float]]) -> dict[int, float]:
+    """Differences of k over the layers that both have."""
+    other = dict(theirs)
+    return {layer: k - other[layer] for layer, k in ours if layer in other}
+
+
+def _only(footprint: Footprint, slots: set[str]) -> Footprint:
+    """The footprint without the block linear matrices of other slots."""
+    kept = tuple(
+        record for record in footprint.matrices if not record.role.is_block_linear or record.role.cell in slots
+    )
+    return replace(footprint, matrices=kept)
 
 
 def _slots(footprint: Footprint) -> set[str]:

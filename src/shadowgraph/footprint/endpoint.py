@@ -17,8 +17,13 @@ import numpy as np
 
 from shadowgraph.errors import DataError
 from shadowgraph.footprint.table import Footprint, MatrixRecord
-from shadowgraph.measures.null import FLOOR_LIMIT, denoised_participation_ratio, participation_ratio_null
-from shadowgraph.measures.rank import concentration
+from shadowgraph.measures.null import (
+    FLOOR_LIMIT,
+    adapter_participation_ratio_null,
+    denoised_participation_ratio,
+    participation_ratio_null,
+)
+from shadowgraph.measures.rank import participation_ratio
 from shadowgraph.measures.spectrum import Reading
 from shadowgraph.weights.roles import EMBEDDINGS
 
@@ -56,11 +61,11 @@ class Endpoint:
 def endpoint(footprint: Footprint, slots: Collection[str] | None = None) -> Endpoint:
     """Read K from the updates of a footprint.
 
-    k = ln PR0 − ln PR(D), PR0 = mn/(m+n+1), PR the participation ratio with the rounding noise of storage taken out
-    in closed form; K = (1/|R|) Σ_r (1/L_r) Σ_l k(r, l) over the slots R of block linear matrices, experts averaged
-    inside their layer and slot first. A matrix without a k (unchanged, not finite, or below the storage floor) is
-    left out and counted; when more than half of the block linear matrices are left out, K has no value and the
-    commonest status.
+    k = ln PR0 − ln PR(D), PR0 = mn/(m+n+1), for an adapter of rank r 1/(1/r+1/m+1/n), PR the participation ratio with
+    the rounding noise of storage taken out in closed form; K = (1/|R|) Σ_r (1/L_r) Σ_l k(r, l) over the slots R of
+    block linear matrices, experts averaged inside their layer and slot first. A matrix without a k (unchanged, not
+    finite, or below the storage floor) is left out and counted; when more than half of the block linear matrices are
+    left out, K has no value and the commonest status.
 
     Args:
         footprint: a footprint with a base.
@@ -70,10 +75,12 @@ def endpoint(footprint: Footprint, slots: Collection[str] | None = None) -> Endp
         The endpoint; differences of logarithms, in nats.
 
     Raises:
-        DataError: the footprint was made without a base.
+        DataError: the footprint was made without a base, or without O3.
     """
     if "before" not in footprint.parents:
         raise DataError("the footprint has no base, so no update to read K from", hint="scan with --base")
+    if any(record.object != "O3" for record in footprint.matrices):
+        raise DataError("the footprint holds no updates to read K from", hint="scan with the object O3")
     blocks = [record for record in footprint.matrices if record.role.is_block_linear]
     if slots is not None:
         blocks = [record for record in blocks if record.role.cell in slots]
@@ -105,7 +112,8 @@ def concentration_of(record: MatrixRecord) -> Reading:
     finer weights too, it is 7.86, 8.23, 9.40, too little correction rather than too much.
 
     Returns:
-        k in nats; "no_change", "non_finite", "floor", "incomplete_spectrum" or "too_small" (one row or column).
+        k in nats; "no_change", "non_finite", "floor", "incomplete_spectrum" or "too_small" (one
+        row, column or direction).
     """
     spectrum = record.spectrum
     if spectrum is None or spectrum.zero:
@@ -114,21 +122,33 @@ def concentration_of(record: MatrixRecord) -> Reading:
         return Reading(None, "incomplete_spectrum")
     if record.floor_energy > FLOOR_LIMIT * spectrum.energy:
         return Reading(None, "floor")
-    if record.after_noise == 0.0 or min(spectrum.shape) == 1:
-        return concentration(spectrum)
     m, n = spectrum.shape
+    if min(m, n) == 1 or record.rank == 1:
+        return Reading(None, "too_small")
+    null = participation_ratio_null(m, n)
+    if record.rank is not None and record.rank < min(m, n):
+        null = adapter_participation_ratio_null(record.rank, m, n)
+    ratio = denoised_ratio(record)
+    return ratio if ratio.value is None else Reading(math.log(null) - math.log(ratio.value))
+
+
+def denoised_ratio(record: MatrixRecord) -> Reading:
+    """Participation ratio of one update, the rounding noise of W1 taken out in closed form.
+
+    Returns:
+        1 … min(m, n); the statuses of `participation_ratio` and `denoised_participation_ratio`.
+    """
+    spectrum = record.spectrum
+    if spectrum is None:
+        return Reading(None, record.status)
+    if record.after_noise == 0.0 or spectrum.zero or not spectrum.complete:
+        return participation_ratio(spectrum)
     # In units of the largest value: the ratio has no scale, and fourth powers stay in range.
     top = float(spectrum.values[0])
-    ratio = denoised_participation_ratio(
-        spectrum.energy / top / top,
-        float(np.sum((spectrum.values / top) ** 4)),
-        m,
-        n,
-        record.after_noise / top / top,
+    fourth = float(np.sum((spectrum.values / top) ** 4))
+    return denoised_participation_ratio(
+        spectrum.energy / top / top, fourth, *spectrum.shape, record.after_noise / top / top
     )
-    if ratio.value is None:
-        return ratio
-    return Reading(math.log(participation_ratio_null(m, n)) - math.log(ratio.value))
 
 
 def _by_slot(readings: Iterable[tuple[MatrixRecord, Reading]]) -> dict[str, list[tuple[int, float]]]:

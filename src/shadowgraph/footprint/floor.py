@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from shadowgraph.weights.tensor import ELEMENT_TYPES
 
+_EXPONENT = np.uint64(0x7FF0_0000_0000_0000)
+
 
 def rounding_variance(values: NDArray[np.float64], dtype: str) -> float:
     """Mean variance of the rounding error of the entries of a stored matrix.
@@ -31,12 +33,36 @@ def rounding_variance(values: NDArray[np.float64], dtype: str) -> float:
     Source:
         Widrow and Kollár, Quantization Noise (2008), chapter 12 (floating-point rounding as uniform noise).
     """
-    element = ELEMENT_TYPES[dtype]
     if values.size == 0:
         return 0.0
-    # frexp: |w| = f 2^x with f in [1/2, 1), hence ⌊log2 |w|⌋ = x − 1; a zero lies on the finest step.
-    exponents = np.maximum(np.frexp(values)[1] - 1, element.smallest_exponent)
-    exponents[values == 0.0] = element.smallest_exponent
-    counts = np.bincount(exponents.ravel() - element.smallest_exponent)
-    steps = np.ldexp(1.0, np.arange(counts.size) + (element.smallest_exponent - element.precision + 1))
-    return float(np.sum(counts * steps**2)) / (12.0 * values.size)
+    flat = np.ascontiguousarray(values).reshape(-1)
+    return step_energy(floor_power(flat, np.empty_like(flat)), dtype) / (12.0 * flat.size)
+
+
+def floor_power(values: NDArray[np.float64], out: NDArray[np.float64]) -> NDArray[np.float64]:
+    """2^⌊log2 |w|⌋ of every entry, 0 for a zero: the significand bits are masked out.
+
+    Args:
+        values: contiguous array (count,); an entry below the smallest normal float64 gives 0.
+        out: where the powers go, (count,).
+
+    Returns:
+        The array `out`.
+    """
+    np.bitwise_and(values.view(np.uint64), _EXPONENT, out=out.view(np.uint64))
+    return out
+
+
+def step_energy(powers: NDArray[np.float64], dtype: str) -> float:
+    """Sum of the squared grid steps, Σ u(w)² with u(w) = max(2^⌊log2 |w|⌋, 2^e) · 2^(1 − p).
+
+    Args:
+        powers: (count,) of `floor_power`; overwritten.
+        dtype: stored element type, a key of `ELEMENT_TYPES` that holds numbers.
+
+    Returns:
+        The sum, in squared units of the entries.
+    """
+    element = ELEMENT_TYPES[dtype]
+    steps = np.maximum(powers, 2.0**element.smallest_exponent, out=powers)
+    return float(np.dot(steps, steps)) * 4.0 ** (1 - element.precision)

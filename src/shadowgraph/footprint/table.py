@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +21,7 @@ import numpy as np
 from shadowgraph.artifact import read_json, whole, write_json
 from shadowgraph.errors import DataError
 from shadowgraph.identity import fingerprint
+from shadowgraph.measures.catalogue import CATALOGUE
 from shadowgraph.measures.spectrum import Spectrum
 from shadowgraph.weights.matrix import Skipped
 from shadowgraph.weights.roles import Role
@@ -26,7 +29,8 @@ from shadowgraph.weights.roles import Role
 if TYPE_CHECKING:
     import pyarrow
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+PARTS = "parts"  # folder of what a scan under way has finished, beside its footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Row:
         value: a finite number, or None with a status other than "ok".
         method: how the spectrum was computed.
         error_bound: absolute bound on each singular value, None where no spectrum stands behind the number.
-        null: "gaussian" or "none".
+        null: "gaussian", "permuted", "rowcol", "floor", "change" or "none"; a row for each null asked for.
         null_mean: mean of the measure under the null.
         null_sd: its standard deviation.
     """
@@ -71,12 +75,14 @@ class MatrixRecord:
         role: block, slot, tower.
         object: "O3" with a base, "O1" without.
         shape: (m, n).
-        status: "ok", "no_change" or "non_finite".
-        spectrum: singular values of the object, None when not finite.
+        status: "ok", "no_change", "non_finite" or "not_converged".
+        spectrum: singular values of the object, None when not finite or not converged.
         base_energy: ‖W0‖_F², None without a base.
         after_energy: ‖W1‖_F², None when not finite.
         base_noise: variance of the rounding error of an entry of W0 (see `floor`), 0 without a base.
         after_noise: the same for W1.
+        rank: r of an adapter's update B A, None for a dense one; it decides what noise reads.
+        rowcol_ratio: participation ratio of noise with the update's row and column energies, None without a base.
     """
 
     tensor: str
@@ -91,6 +97,8 @@ class MatrixRecord:
     after_energy: float | None
     base_noise: float
     after_noise: float = 0.0
+    rank: int | None = None
+    rowcol_ratio: float | None = None
 
     def __repr__(self) -> str:
         """One line: name, object, status."""
@@ -126,6 +134,19 @@ class Coverage:
     parameters: int
     block_parameters: int
     block_analysed: int
+
+    @classmethod
+    def of(cls, stored: tuple[int, int, int], records: Iterable[MatrixRecord], skipped: int) -> Coverage:
+        """Count what records cover.
+
+        Args:
+            stored: tensors, parameters and block parameters of the model.
+            records: one a matrix.
+            skipped: how many tensors and matrices were left out.
+        """
+        done = [record for record in records if record.spectrum is not None]
+        blocks = sum(record.parameters for record in done if record.role.is_block_linear)
+        return cls(stored[0], len(done), skipped, stored[1], stored[2], blocks)
 
     @property
     def block_share(self) -> float:
@@ -170,10 +191,12 @@ class Footprint:
 
     def spectra_table(self) -> pyarrow.Table:
         """The spectra as an Arrow table, one row a matrix, `values` a list."""
-        return _table([_flat(record) for record in self.matrices], spectra_schema())
+        return _table([flat_record(record) for record in self.matrices], spectra_schema())
 
     def write(self, path: Path) -> None:
         """Write `footprint.parquet`, `spectra.parquet` and, last, `footprint.json` into the folder `path`.
+
+        What a scan into the same folder left of single matrices is removed then.
 
         Raises:
             EnvironmentFault: when the disk refuses.
@@ -195,6 +218,8 @@ class Footprint:
                 "notes": list(self.notes),
             },
         )
+        with suppress(OSError):  # parts that cannot be removed do no harm
+            shutil.rmtree(path / PARTS)
 
 
 def footprint_schema() -> pyarrow.Schema:
@@ -243,6 +268,8 @@ def spectra_schema() -> pyarrow.Schema:
             ("after_energy", pa.float64()),
             ("base_noise", pa.float64()),
             ("after_noise", pa.float64()),
+            ("rank", pa.int64()),
+            ("rowcol_ratio", pa.float64()),
             ("method", pa.string()),
             ("error_bound", pa.float64()),
             ("values", pa.list_(pa.float64())),
@@ -262,7 +289,7 @@ def read_footprint(path: Path | str) -> Footprint:
         raise DataError("the footprint has another schema version", where=str(path), hint="scan the model again")
     return Footprint(
         rows=tuple(Row(**row) for row in _read(path / "footprint.parquet")),
-        matrices=tuple(_record(row) for row in _read(path / "spectra.parquet")),
+        matrices=tuple(record_of(row) for row in _read(path / "spectra.parquet")),
         coverage=Coverage(**head["coverage"]),
         skipped=tuple(Skipped(**item) for item in head["skipped"]),
         parents=dict(head["parents"]),
@@ -271,11 +298,21 @@ def read_footprint(path: Path | str) -> Footprint:
     )
 
 
+def canonical(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Rows in the order of every footprint: by tensor, object, measure (as in the catalogue), null."""
+    places = {key: place for place, key in enumerate(CATALOGUE)}
+    last = len(places)
+    return tuple(
+        sorted(rows, key=lambda row: (row.tensor, row.object, places.get(row.measure, last), row.measure, row.null))
+    )
+
+
 def _plain(row: Row) -> dict[str, Any]:
     return {name: getattr(row, name) for name in Row.__slots__}
 
 
-def _flat(record: MatrixRecord) -> dict[str, Any]:
+def flat_record(record: MatrixRecord) -> dict[str, Any]:
+    """A record as one row of `spectra_schema`."""
     spectrum = record.spectrum
     return {
         "tensor": record.tensor,
@@ -293,13 +330,16 @@ def _flat(record: MatrixRecord) -> dict[str, Any]:
         "after_energy": record.after_energy,
         "base_noise": record.base_noise,
         "after_noise": record.after_noise,
+        "rank": record.rank,
+        "rowcol_ratio": record.rowcol_ratio,
         "method": spectrum.method if spectrum else "none",
         "error_bound": spectrum.error_bound if spectrum else None,
         "values": spectrum.values.tolist() if spectrum else None,
     }
 
 
-def _record(row: dict[str, Any]) -> MatrixRecord:
+def record_of(row: Mapping[str, Any]) -> MatrixRecord:
+    """The record of one row of `spectra_schema`; columns that an older file lacks are None."""
     shape = (row["rows"], row["columns"])
     spectrum = None
     if row["values"] is not None:
@@ -318,6 +358,8 @@ def _record(row: dict[str, Any]) -> MatrixRecord:
         after_energy=row["after_energy"],
         base_noise=row["base_noise"],
         after_noise=row["after_noise"],
+        rank=row.get("rank"),
+        rowcol_ratio=row.get("rowcol_ratio"),
     )
 
 

@@ -1,21 +1,24 @@
-"""How many directions carry a matrix: four Rényi ranks, the amplitude rank, and the concentration k.
+"""How many directions carry a matrix: the Rényi ranks, the amplitude rank, and the concentration k.
 
 Here live: numbers that need the whole spectrum as a distribution over directions.
 Not here: shares and counts of leading values (`mass`), sizes (`geometry`), nulls (`null`).
 
-Ordering, a law of the room: stable_rank ≤ participation_ratio ≤ erank_energy ≤ nuclear_ratio ≤ erank_amplitude. The
-first four are the Rényi ranks of order ∞, 2, 1, 1/2 of the energy weights q_i = s_i²/Σs²; the last is the order-1 rank
-of the amplitude weights p_i = s_i/Σs. All lie in 1 … min(m, n) and ignore scale, transposition and rotation. A *lower*
-rank means a *more concentrated* matrix; a bare "effective rank" never appears without saying which.
+Ordering, a law of the room: stable_rank ≤ renyi_4 ≤ participation_ratio ≤ erank_energy ≤ nuclear_ratio ≤
+erank_amplitude. The first five are the Rényi ranks of order ∞, 4, 2, 1, 1/2 of the energy weights q_i = s_i²/Σs²; the
+last is the order-1 rank of the amplitude weights p_i = s_i/Σs. All lie in 1 … min(m, n) and ignore scale, transposition
+and rotation. A *lower* rank means a *more concentrated* matrix; a bare "effective rank" never appears without saying
+which.
 
 Legend: `s` singular values, descending; `m n` rows and columns; `k` values kept.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64
 
+from shadowgraph.errors import Defect
 from shadowgraph.measures.null import participation_ratio_null
 from shadowgraph.measures.spectrum import Reading, Spectrum, obstacle
 
@@ -125,6 +128,61 @@ def nuclear_ratio(spectrum: Spectrum) -> Reading:
         return missing
     relative = _relative(spectrum)
     return Reading(float(np.sum(relative)) ** 2 / float(np.sum(np.square(relative))))
+
+
+def renyi_4(spectrum: Spectrum) -> Reading:
+    """Rényi rank of order 4 of the energies, (Σ q⁴)^(−1/3); between the stable rank and the participation ratio.
+
+    Args:
+        spectrum: complete spectrum of an m × n matrix.
+
+    Returns:
+        1 … min(m, n); "no_change" for the zero matrix; "incomplete_spectrum".
+
+    Source:
+        Rényi, On measures of entropy and information (1961), order 4.
+    """
+    return renyi_profile(spectrum, (4.0,))[0]
+
+
+def renyi_profile(spectrum: Spectrum, orders: Sequence[float]) -> tuple[Reading, ...]:
+    """Rényi ranks of the energies, (Σ q^a)^(1/(1−a)) for each order a; falls as the order rises.
+
+    Orders 1/2, 1, 2 and ∞ are the nuclear ratio, `erank_energy`, the participation ratio and the stable rank; order 0
+    counts the values above zero.
+
+    Args:
+        spectrum: complete spectrum of an m × n matrix.
+        orders: orders, each 0 or more; `math.inf` is allowed.
+
+    Returns:
+        One reading an order, 1 … min(m, n); "no_change" for the zero matrix; "incomplete_spectrum".
+
+    Raises:
+        Defect: a negative order or one that is no number.
+
+    Source:
+        Rényi (1961); Hill, Diversity and evenness (1973), for the profile.
+    """
+    if not all(order >= 0 for order in orders):
+        raise Defect(f"an order of {tuple(orders)} is negative or no number", where="renyi_profile")
+    if (missing := obstacle(spectrum, needs_all=True)) is not None:
+        return (missing,) * len(orders)
+    energies = np.square(_relative(spectrum))
+    return tuple(Reading(_renyi(energies, order)) for order in orders)
+
+
+def _renyi(energies: Float64[np.ndarray, " k"], order: float) -> float:
+    """The rank of one order; energies relative to the largest, which is 1."""
+    total = float(np.sum(energies))
+    if math.isinf(order):
+        return total
+    if order == 1.0:
+        return _entropy_rank(energies)
+    present = energies[energies > 0]
+    # ln Σ q^a = ln Σ e^a − a ln Σ e, so that high orders do not underflow.
+    log_sum = math.log(float(np.sum(np.power(present, order)))) - order * math.log(total)
+    return math.exp(log_sum / (1.0 - order))
 
 
 def concentration(spectrum: Spectrum) -> Reading:

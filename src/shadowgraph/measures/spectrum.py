@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from shadowgraph.errors import Defect
 from shadowgraph.identity import fingerprint
 
-METHODS = frozenset({"exact", "gram", "factored", "zero"})
+METHODS = frozenset({"exact", "gram64", "gram32", "factored", "sketch", "zero"})
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -28,7 +28,7 @@ class Spectrum:
         values: singular values (k,), descending, non-negative, finite; k ≤ min(m, n). A read-only copy is kept.
         shape: (m, n) of the matrix.
         energy: squared Frobenius norm Σ_ij a_ij², from the entries, never from a truncated sum of squares.
-        method: "exact" | "gram" | "factored" | "zero".
+        method: "exact" | "gram64" | "gram32" | "factored" | "sketch" | "zero".
         error_bound: absolute bound on the error of each value, in the unit of the values.
 
     Raises:

@@ -37,7 +37,7 @@ class WeightMatrix:
         dtype: stored element type, a key of `ELEMENT_TYPES`.
         source: the stored tensor; equal sources hold equal bytes, because an entry knows the stamp of its file.
         load: reads the values, float64 of `shape`; they may be non-finite.
-        rows: first and last + 1 row of the stored tensor where it is these rows as they lie, else None.
+        piece: which rows of the stored tensor it is, None for a matrix that lies in no file.
     """
 
     tensor: str
@@ -50,7 +50,14 @@ class WeightMatrix:
     dtype: str
     source: TensorEntry
     load: Callable[[], NDArray[np.float64]] = field(compare=False)
-    rows: tuple[int, int] | None = field(default=None, compare=False)
+    piece: Piece | None = field(default=None, compare=False)
+
+    @property
+    def rows(self) -> tuple[int, int] | None:
+        """First and last + 1 row of the stored tensor where it is these rows as they lie, else None."""
+        if self.piece is None or not _as_stored(self.source, self.piece):
+            return None
+        return self.piece.cut.span(self.piece.part)
 
     @property
     def name(self) -> str:
@@ -183,7 +190,7 @@ def _matrix(entry: TensorEntry, place: Place, piece: Piece, columns: int) -> Wei
         dtype=entry.dtype,
         source=entry,
         load=partial(load_piece, entry, piece),
-        rows=piece.cut.span(piece.part) if _as_stored(entry, piece) else None,
+        piece=piece,
     )
 
 

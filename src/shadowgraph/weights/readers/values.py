@@ -7,7 +7,9 @@ Not here: headers, which tensor is the scale of which (see `quantised`), splitti
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 
 import ml_dtypes
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from shadowgraph.errors import CheckpointError, printable
 from shadowgraph.weights.readers.span import current_stamp, opened, read_into, require_unchanged
-from shadowgraph.weights.tensor import ELEMENT_TYPES, FLOAT8, Scale, TensorEntry
+from shadowgraph.weights.tensor import ELEMENT_TYPES, FLOAT8, Scale, Stamp, TensorEntry
 
 PIECE = 1 << 20  # bytes decoded at a time: they and their float64 values fit into a core's cache
 
@@ -44,6 +46,33 @@ def read_values(entry: TensorEntry, rows: Rows | None = None) -> NDArray[np.floa
     for start, values in _pieces(entry, rows):
         out[start : start + values.size] = values
     return out.reshape(shape)
+
+
+def value_strips(entry: TensorEntry, runs: Sequence[Rows]) -> Iterator[NDArray[np.float64]]:
+    """Read runs of the first axis one after another as float64, in one array that every run overwrites.
+
+    New memory costs more than reading does: for a matrix read in strips one array serves them all.
+
+    Args:
+        entry: the tensor.
+        runs: first and last + 1 index along the first axis, of each strip.
+
+    Yields:
+        Array of the entry's shape, the first axis cut to the run, valid until the next is asked for.
+
+    Raises:
+        CheckpointError: as `read_values`.
+        EnvironmentFault: the device refuses.
+    """
+    longest = max((_cut(entry, run) for run in runs), default=(0,))
+    each = math.prod(entry.shape[1:])
+    out = np.empty(longest[0] * each, dtype=np.float64)
+    with _opened(entry, out.size) as decoder:
+        for first, last in runs:
+            values = out[: (last - first) * each]
+            for start in range(0, values.size, decoder.step):
+                decoder.read(first * each + start, values[start : start + decoder.step])
+            yield values.reshape((last - first, *entry.shape[1:]))
 
 
 def subtract_values(values: NDArray[np.float64], entry: TensorEntry, rows: Rows | None = None) -> None:
@@ -88,36 +117,72 @@ def _cut(entry: TensorEntry, rows: Rows | None) -> tuple[int, ...]:
     return entry.shape if rows is None else (rows[1] - rows[0], *entry.shape[1:])
 
 
-def _pieces(entry: TensorEntry, rows: Rows | None) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Decoded values in order with the index of the first; with a scale the pieces are whole runs of the last axis."""
+@dataclass(slots=True)
+class _Decoder:
+    """One open tensor and the buffers its elements pass through.
+
+    Attributes:
+        entry: the tensor.
+        file: descriptor and stamp of its file.
+        step: elements decoded at a time; with a scale, whole runs of the last axis.
+        raw: stored bytes of one step.
+        wide: scratch of one step, for types that need it.
+        factors: factors of the blocks, None without a scale.
+    """
+
+    entry: TensorEntry
+    file: tuple[int, Stamp]
+    step: int
+    raw: NDArray[np.uint8]
+    wide: NDArray[np.uint32]
+    factors: NDArray[np.float64] | None
+
+    def read(self, start: int, out: NDArray[np.float64]) -> None:
+        """Decode the elements from number `start` on into `out`, at most a step of them."""
+        entry = self.entry
+        width = ELEMENT_TYPES[entry.dtype].bits // 8
+        raw = self.raw[: out.size * width]
+        read_into(*self.file, entry.offset + start * width, raw)
+        _decode(raw, entry.dtype, out, self.wide)
+        if self.factors is not None and entry.scale is not None:
+            run = entry.shape[-1]
+            _apply(out.reshape(-1, run), start // run, entry.shape, entry.scale.extents, self.factors)
+
+
+@contextmanager
+def _opened(entry: TensorEntry, most: int) -> Generator[_Decoder]:
+    """Open a tensor to decode at most `most` elements at a time; afterwards its file must be what it was."""
     width = ELEMENT_TYPES[entry.dtype].bits // 8
-    each = math.prod(entry.shape[1:])
-    first, last = (0, entry.parameters) if rows is None else (rows[0] * each, rows[1] * each)
-    step = PIECE // width
     factors = None if entry.scale is None else _factors(entry.scale)
-    run = entry.shape[-1] if factors is not None else 1
-    step = max(1, step // max(run, 1)) * max(run, 1)
-    buffer = np.empty(min(step, last - first) * width, dtype=np.uint8)
-    values = np.empty(min(step, last - first), dtype=np.float64)
+    run = max(entry.shape[-1], 1) if factors is not None else 1
+    step = max(1, PIECE // width // run) * run
+    count = min(step, most)
+    wide = np.empty(count if entry.dtype == "BF16" else 0, dtype=np.uint32)
     with opened(entry.file.path, entry.file) as (descriptor, stamp):
-        for start in range(first, last, step):
-            count = min(step, last - start)
-            raw = buffer[: count * width]
-            read_into(descriptor, stamp, entry.offset + start * width, raw)
-            _decode(raw, entry.dtype, values[:count])
-            if factors is not None and entry.scale is not None:
-                _apply(values[:count].reshape(-1, run), start // run, entry.shape, entry.scale.extents, factors)
-            yield start - first, values[:count]
+        yield _Decoder(entry, (descriptor, stamp), step, np.empty(count * width, dtype=np.uint8), wide, factors)
         require_unchanged(current_stamp(descriptor, stamp.path), entry.file)
 
 
-def _decode(raw: NDArray[np.uint8], dtype: str, out: NDArray[np.float64]) -> None:
-    """Stored bytes to float64; bfloat16 is the upper half of a float32."""
+def _pieces(entry: TensorEntry, rows: Rows | None) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Decoded values in order with the index of the first; with a scale the pieces are whole runs of the last axis."""
+    each = math.prod(entry.shape[1:])
+    first, last = (0, entry.parameters) if rows is None else (rows[0] * each, rows[1] * each)
+    with _opened(entry, last - first) as decoder:
+        values = np.empty(min(decoder.step, last - first), dtype=np.float64)
+        for start in range(first, last, decoder.step):
+            count = min(decoder.step, last - start)
+            decoder.read(start, values[:count])
+            yield start - first, values[:count]
+
+
+def _decode(raw: NDArray[np.uint8], dtype: str, out: NDArray[np.float64], scratch: NDArray[np.uint32]) -> None:
+    """Stored bytes to float64; bfloat16 is the upper half of a float32, made in `scratch`."""
     if dtype == "BF16":
-        wide = raw.view(np.dtype("<u2")).astype(np.dtype("<u4"))
+        wide = scratch[: out.size]
+        wide[:] = raw.view(np.dtype("<u2"))
         np.left_shift(wide, 16, out=wide)
         with np.errstate(invalid="ignore"):  # a signalling NaN may raise a flag when it is widened
-            out[:] = wide.view(np.dtype("<f4"))
+            out[:] = wide.view(np.float32)
     elif dtype in FLOAT8 or dtype == "F8_E8M0":
         np.take(_table(dtype), raw, out=out, mode="clip")
     else:
@@ -149,7 +214,7 @@ def _factors(scale: Scale) -> NDArray[np.float64]:
     with opened(entry.file.path, entry.file) as (descriptor, stamp):
         read_into(descriptor, stamp, entry.offset, raw)
     out = np.empty(entry.parameters, dtype=np.float64)
-    _decode(raw, entry.dtype, out)
+    _decode(raw, entry.dtype, out, np.empty(out.size, dtype=np.uint32))
     return out.reshape(scale.grid)
 
 
