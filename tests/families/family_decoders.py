@@ -16,9 +16,25 @@ from family_cases import (
     tokens,
 )
 
-PLAIN = ["llama", "mistral", "ministral3", "qwen2", "qwen3", "olmo", "olmo2", "olmo3", "stablelm", "granite", "exaone4"]
-TIED = ["gemma", "gemma2", "gemma3_text", "smollm3", "cohere"]
-HEADED = {"llama", "mistral", "ministral3", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3", "exaone4"}
+PLAIN = [
+    *("llama", "mistral", "ministral3", "qwen2", "qwen3", "olmo", "olmo2", "olmo3", "stablelm", "granite", "exaone4"),
+    "seed_oss",
+]
+TIED = ["gemma", "gemma2", "gemma3_text", "smollm3", "cohere", "cohere2", "ernie4_5"]
+HEADED = {
+    "seed_oss",
+    "cohere2",
+    "ernie4_5",
+    "llama",
+    "mistral",
+    "ministral3",
+    "qwen3",
+    "gemma",
+    "gemma2",
+    "gemma3_text",
+    "smollm3",
+    "exaone4",
+}
 LATENT = {
     "q_lora_rank": 12,
     "kv_lora_rank": 10,

@@ -68,6 +68,23 @@ ffn.down 32x48 output.dense.weight
 """
 
 
+DEBERTA_1 = """
+text - - deberta:
+embedding.embedding 64x32 embeddings.word_embeddings.weight
+other.position 32x32 embeddings.position_embeddings.weight
+other.relative 32x32 encoder.rel_embeddings.weight
+text 01 - deberta.encoder.layer[L]:
+attention.q 32x32 attention.self.in_proj.weight.view(4, 24, 32)[:, :8].reshape(32, 32)
+attention.k 32x32 attention.self.in_proj.weight.view(4, 24, 32)[:, 8:16].reshape(32, 32)
+attention.v 32x32 attention.self.in_proj.weight.view(4, 24, 32)[:, 16:].reshape(32, 32)
+attention.o 32x32 attention.output.dense.weight
+other.relative 32x32 attention.self.pos_proj.weight
+other.relative 32x32 attention.self.pos_q_proj.weight
+ffn.up 48x32 intermediate.dense.weight
+ffn.down 32x48 output.dense.weight
+"""
+
+
 DISTILBERT = """
 text - - distilbert:
 embedding.embedding 64x32 embeddings.word_embeddings.weight
@@ -153,6 +170,14 @@ ffn.down 32x48 wo.weight
 """
 
 
+UMT5 = """
+text 1 - decoder.block[L].layer[0].SelfAttention:
+other.relative 32x4 relative_attention_bias.weight
+encoder 1 - encoder.block[L].layer[0].SelfAttention:
+other.relative 32x4 relative_attention_bias.weight
+"""
+
+
 T5_STACKS = [("text", "decoder", 2), ("encoder", "encoder", 1)]
 
 
@@ -171,6 +196,19 @@ T5_CONFIG = {
 
 def t5_layers(text: str) -> str:
     return T5 + "".join(text.format(tower=tower, stack=stack, at=at) for tower, stack, at in T5_STACKS)
+
+
+BART_CONFIG = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "max_position_embeddings": 16,
+    "vocab_size": 64,
+}
 
 
 CASES = [
@@ -208,6 +246,12 @@ other.projection 32x16 embeddings_project.weight
         DEBERTA + HEAD.format(name="cls.predictions.transform.dense", shape="32x32"),
     ),
     Case(
+        "deberta",
+        "deberta",
+        {**MANY, "relative_attention": True, "pos_att_type": ["c2p", "p2c"], "max_relative_positions": 16},
+        DEBERTA_1 + HEAD.format(name="cls.predictions.transform.dense", shape="32x32"),
+    ),
+    Case(
         "distilbert",
         "distilbert",
         {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "vocab_size": 64, "max_position_embeddings": 16},
@@ -227,20 +271,7 @@ other.projection 32x16 embeddings_project.weight
     ),
     Case("t5", "t5", T5_CONFIG, t5_layers(T5_PLAIN)),
     Case("t5", "t5", {**T5_CONFIG, "feed_forward_proj": "gated-gelu"}, t5_layers(T5_GATED), "gated"),
-    Case(
-        "bart",
-        "bart",
-        {
-            "d_model": 32,
-            "encoder_layers": 2,
-            "decoder_layers": 2,
-            "encoder_ffn_dim": 48,
-            "decoder_ffn_dim": 48,
-            "encoder_attention_heads": 4,
-            "decoder_attention_heads": 4,
-            "max_position_embeddings": 16,
-            "vocab_size": 64,
-        },
-        BART,
-    ),
+    Case("t5", "mt5", {**T5_CONFIG, "feed_forward_proj": "gated-gelu"}, t5_layers(T5_GATED)),
+    Case("t5", "umt5", {**T5_CONFIG, "feed_forward_proj": "gated-gelu"}, t5_layers(T5_GATED) + UMT5),
+    *(Case("bart", kind, BART_CONFIG, BART) for kind in ("bart", "mbart")),
 ]

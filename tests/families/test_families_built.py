@@ -1,14 +1,16 @@
 # pyright: reportUnknownParameterType=false, reportArgumentType=false
 """Every family that can be built: the saved model read back, each matrix compared with the live module's weight."""
 
+import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import family_decoders
 import family_encoders
 import family_gpt
+import family_multimodal
 import family_recurrent
 import family_towers
 import family_vision_language
@@ -33,6 +35,7 @@ MODULES = (
     family_encoders,
     family_towers,
     family_vision_language,
+    family_multimodal,
 )
 CASES = [case for module in MODULES for case in module.CASES]
 Label = tuple[str, str, str, int | None, int | None, tuple[int, int]]
@@ -123,6 +126,56 @@ def test_every_matrix_is_the_live_weight(case: Case, tmp_path: Path) -> None:
         "single row or column",
         "vectors (norm or bias), stacked",
     }
+
+
+def save_bare(module: Any, folder: Path) -> None:
+    """Without the head, so that names lack the prefix of the model inside."""
+    module.base_model.save_pretrained(folder)
+
+
+WAYS: dict[str, Callable[[Any, Path], object]] = {
+    "names of transformers 5": lambda module, folder: module.save_pretrained(folder, save_original_format=False),
+    "many shards": lambda module, folder: module.save_pretrained(folder, max_shard_size="20KB"),
+    "without the head": save_bare,
+    "bf16": lambda module, folder: module.to(torch.bfloat16).save_pretrained(folder),
+    "fp16": lambda module, folder: module.to(torch.float16).save_pretrained(folder),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_however_it_is_saved_it_is_the_same_model(case: Case, way: str, tmp_path: Path) -> None:
+    """What a module without its head lacks is an unembedding, or a head of another kind."""
+    module = build(case)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # some buffers do not survive a change of type
+        WAYS[way](module, tmp_path)
+    checkpoint = open_checkpoint(tmp_path)
+    assert checkpoint.family == case.family
+    expected, found = planned(case.plan, module), read(checkpoint)
+    lost = {label for label in unmatched(expected, found)}
+    bare = way == "without the head"
+    assert {label for label in lost if not (bare and label[2] in {"unembedding", "head"})} == set()
+    assert found.keys() <= expected.keys()
+
+
+TASKS = "CausalLM MaskedLM PreTraining SequenceClassification TokenClassification QuestionAnswering MultipleChoice"
+TEXT_ALONE = {"llama4": "llama4", "qwen3_5": "qwen3_next", "qwen3_5_moe": "qwen3_next"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_with_any_head_and_no_configuration_every_name_is_known(case: Case, tmp_path: Path) -> None:
+    config = transformers.AutoConfig.for_model(case.model, **case.config)
+    for task in TASKS.split():
+        loader = getattr(transformers, f"AutoModelFor{task}")
+        if type(config) in loader._model_mapping:
+            loader.from_config(config).save_pretrained(tmp_path / task)
+            (tmp_path / task / "config.json").unlink()
+            checkpoint = open_checkpoint(tmp_path / task)
+            assert checkpoint.family in {case.family, TEXT_ALONE.get(case.model) if task == "CausalLM" else None}
+            assert not [m.tensor for m in checkpoint.matrices() if m.role.block == "unknown"]
 
 
 def test_every_model_called_built_is_built_here() -> None:

@@ -108,22 +108,6 @@ def test_minicpm_v_of_its_own_code(tmp_path: Path) -> None:
     assert found["llm.lm_head.weight", ""][1] == "unembedding.unembedding"
 
 
-def test_gemma3n_names_its_text_and_says_what_it_does_not_know(tmp_path: Path) -> None:
-    tensors = {
-        "model.language_model.layers.0.laurel.linear_left.weight": numbers(4, 32),
-        "model.language_model.layers.0.self_attn.q_proj.weight": numbers(32, 32),
-        "model.vision_tower.timm_model.blocks.0.0.conv_exp.weight": numbers(8, 8),
-        "model.audio_tower.conformer.0.norm.weight": numbers(8),
-        "model.embed_vision.embedding_projection.weight": numbers(32, 16),
-        "model.embed_audio.embedding_projection.weight": numbers(32, 16),
-    }
-    checkpoint = stored(tmp_path, tensors, {"model_type": "gemma3n"})
-    assert checkpoint.family == "gemma3n_multimodal"
-    unknown = [(m.tensor, m.role.tower) for m in checkpoint.matrices() if m.role.block == "unknown"]
-    assert unknown == [("model.vision_tower.timm_model.blocks.0.0.conv_exp.weight", "vision")]
-    assert len({m.identity for m in checkpoint.matrices()}) == 5
-
-
 @pytest.mark.parametrize("turned", [False, True])
 def test_experts_stored_either_way_round_are_the_same_matrices(turned: bool, tmp_path: Path) -> None:
     """Qwen3-VL-MoE is published as (experts, in, out) and saved again by others as (experts, out, in)."""
@@ -257,7 +241,7 @@ def test_the_span_of_a_part_is_the_part(groups: int, sizes: list[int]) -> None:
 
 
 def test_a_hundred_thousand_names_are_recognised_quickly() -> None:
-    """About .4 s on one core; the limit is there to catch a lookup that grows with the table."""
+    """About .6 s on one core; the limit is there to catch a lookup that grows with the table."""
     names = [
         f"model.layers.{layer}.mlp.experts.{expert}.{slot}_proj.weight"
         for layer in range(130)
@@ -268,4 +252,4 @@ def test_a_hundred_thousand_names_are_recognised_quickly() -> None:
     family = recognise(names)
     assert family is not None
     assert {family.place(name).expert for name in names} == set(range(256))
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 3

@@ -41,7 +41,7 @@ def stored(path: Path, shape: tuple[int, ...], piece: Piece, label: str) -> Weig
     rows, columns = values.shape
     return WeightMatrix(
         *("w", "w", "", Role("ffn", "up"), 0, None, (rows, columns), "F32", entry),
-        load=lambda: load_piece(entry, piece),
+        load=partial(load_piece, entry, piece),
         piece=piece,
     )
 
@@ -97,7 +97,7 @@ def test_zeros_are_counted_at_three_sizes(tmp_path: Path) -> None:
         pieces.append(
             WeightMatrix(
                 *("w", "w", "", Role("ffn", "up"), 0, None, (2, 4), "F64", entry),
-                load=lambda entry=entry: load_piece(entry, Piece(None, False, Cut(1, (2,)), 0)),
+                load=partial(load_piece, entry, Piece(None, False, Cut(1, (2,)), 0)),
             )
         )
     assert tally(pair_of(pieces[1], Update(pieces[0], pieces[1])), "F64", "F64").zeros == (2, 3, 4)

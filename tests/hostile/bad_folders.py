@@ -207,6 +207,10 @@ def towers() -> dict[str, Any]:
 EMPTY = {name: np.empty((0,), dtype=np.float32) for name in llama()}
 SOME_EMPTY = llama() | {"model.layers.0.mlp.up_proj.weight": np.empty((0,), dtype=np.float32)}
 GGUF = file("weights.gguf", b"GGUF")
+GPT2 = {
+    "transformer.h.0.attn.c_attn.weight": np.eye(6, 18, dtype=np.float32),
+    "transformer.h.0.mlp.c_fc.weight": np.eye(6, 24, dtype=np.float32),
+}
 M = "model"
 
 FOLDER_CASES: tuple[Case, ...] = (
@@ -254,7 +258,7 @@ FOLDER_CASES: tuple[Case, ...] = (
     ),
     Case(
         "DI11 architecture",
-        beside({"transformer.h.0.attn.c_attn.weight": np.eye(6, 18, dtype=np.float32)}, llama()),
+        beside(GPT2, llama()),
         3,
         ("family gpt2", "llama"),
         M,

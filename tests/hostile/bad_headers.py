@@ -26,9 +26,15 @@ def _sparse(path: Path) -> None:
         stream.truncate(100_000_100)
 
 
-def _zip(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", b"x")
+def zipped(*members: str, byteorder: bytes = b"little") -> Maker:
+    """An archive as torch or numpy writes it; the bytes of a big-endian one would be read wrong, not refused."""
+
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for member in members:
+                archive.writestr(member, byteorder if member.endswith("byteorder") else b"x")
+
+    return make
 
 
 def _socket(path: Path) -> None:
@@ -167,7 +173,12 @@ HEADER_CASES: tuple[Case, ...] = (
     Case("ST31 HTML", raw(b"\n<!DOCTYPE html><html>404</html>"), 3, ("HTML",)),
     Case("ST31 zeros", raw(b"\0" * 4096), 3, ("partial download",)),
     Case("ST31 error", raw(b'{"error":"Repository not found"}'), 3, ("error message",)),
-    Case("ST32 zip", _zip, 3, ("zip archive",)),
+    Case("ST32 zip", zipped("archive/data.pkl"), 3, ("zip archive of torch",)),
+    Case("ST32 npz", zipped("w.npy"), 3, ("numpy arrays",)),
+    Case("ST32 any zip", zipped("readme.txt"), 3, ("zip archive;",)),
+    Case("VA13", zipped("a/data.pkl", "a/byteorder", byteorder=b"big"), 3, ("zip archive of torch", "pickle")),
+    Case("VA13 bin", zipped("a/byteorder", byteorder=b"big"), 3, ("zip archive of torch",), "pytorch_model.bin"),
+    Case("ST32 JSON", raw(b'{\n "weight_map": {}}'), 3, ("JSON text",)),
     Case("ST32 pickle", raw(pickle.dumps({"a": list(range(100))})), 3, ("pickle",)),
     Case("ST32 gguf", raw(b"GGUF\x03\0\0\0" + b"\0" * 50), 3, ("GGUF",)),
     Case("ST33 folder", lambda path: path.mkdir(), 3, ("directory",)),

@@ -85,6 +85,30 @@ def eight_bit(kind: type, scale: NDArray[Any] | None, suffix: str = "_scale_inv"
     return change
 
 
+def two_scales(content: Content) -> None:
+    eight_bit(E4M3, ONE)(content)
+    content[Q + "_scale"] = ONE
+
+
+def loose_scales(content: Content) -> None:
+    content[UP + "_scale"] = np.ones((6, 1), np.float32)
+    content[STEM + "s.weight_scale_inv"] = np.ones((6, 6), np.float32)
+
+
+def element(dtype: str, bits: int) -> Maker:
+    """One matrix of a type that is listed and never decomposed."""
+
+    def make(path: Path) -> None:
+        size = 4 * 4 * bits // 8
+        path.write_bytes(packed(json.dumps({Q: tensor(dtype, [4, 4], 0, size)}).encode(), b"\1" * size))
+
+    return make
+
+
+def of_rank(shape: tuple[int, ...]) -> Change:
+    return lambda content: content.update({Q: np.ones(shape, np.float32)})
+
+
 def all_eight_bit(content: Content) -> None:
     for name in list(content):
         content[name] = (content[name] * 16).astype(ml_dtypes.float8_e4m3fn)
@@ -184,6 +208,13 @@ VALUE_CASES: tuple[Case, ...] = (
     Case("VA05 alone", model(eight_bit(E4M3, None)), 0, ("fp8 without scale",)),
     Case("VA05 unfit", model(eight_bit(E4M3, UNFIT)), 0, ("[4, 4] does not fit [6, 6]",)),
     Case("VA05 odd scale", model(eight_bit(E4M3, np.ones(1, I32))), 0, ("its scale is of type I32",)),
+    Case("VA05 two scales", model(two_scales), 0, ("two scales", f"scale of {Q}")),
+    Case("VA05 loose scales", model(loose_scales), 0, ("F32 and read as it is stored", "which is not there")),
+    Case("VA05 NaN scale", model(eight_bit(E4M3, ONE * np.nan)), 0, ("non-finite: 36 ",), verb="scan"),
+    Case("VA05 infinite scale", model(eight_bit(E4M3, ONE * np.inf)), 0, ("non-finite: 36 ",), verb="scan"),
+    Case("VA05 zero scale", model(eight_bit(E4M3, ONE * 0)), 3, ("zero for values that are not",), verb="scan"),
+    Case("VA05 negative scale", model(eight_bit(E4M3, -ONE)), 3, ("below zero", Q), verb="scan"),
+    Case("VA05 empty scale", model(eight_bit(E4M3, ONE[:0])), 0, ("[0, 1] does not fit [6, 6]",)),
     Case("VA06", model(group(MXFP4)), 0, ("MXFP4",)),
     Case("VA07 GPTQ", model(group(GPTQ)), 0, ("GPTQ or AWQ",)),
     Case("VA07 nf4", model(group(NF4)), 0, ("bitsandbytes 4-bit",)),
@@ -194,6 +225,20 @@ VALUE_CASES: tuple[Case, ...] = (
     Case("VA08 U8", model(added(a=np.ones((2, 2), U8))), 0, ("U8: integer or boolean type",)),
     Case("VA08 I64", model(added(a=np.ones((2, 2), np.int64))), 0, ("I64: integer or boolean type",)),
     Case("VA08 BOOL", model(added(a=np.ones((2, 2), np.bool_))), 0, ("BOOL: integer or boolean type",)),
+    *(
+        Case(f"VA08 {dtype}", element(dtype, bits), 0, (f"{dtype}: {kind}",))
+        for dtype, bits, kind in (
+            ("F4", 4, "packed"),
+            ("F6_E2M3", 6, "packed"),
+            ("F8_E8M0", 8, "packed"),
+            ("C64", 64, "complex"),
+            ("U16", 16, "integer"),
+            ("U64", 64, "integer"),
+            ("F8_E4M3FNUZ", 8, "fp8 without scale"),
+        )
+    ),
+    Case("VA09 q of rank 1", model(of_rank((6,))), 0, ("vector",)),
+    Case("VA09 q of rank 0", model(of_rank(())), 0, ("scalar",)),
     Case("VA09", model(shapes), 0, ("vector", "scalar", "empty", "single row or column")),
     Case("VA10", large, 0, ("single row or column",)),
     Case("VA11", tied_folder, 0, ("tied to the embedding",), target="model"),

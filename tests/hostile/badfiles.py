@@ -10,10 +10,19 @@ from pathlib import Path
 
 from bad_folders import FOLDER_CASES
 from bad_headers import HEADER_CASES
+from bad_layouts import ADAPTER_CASES, LAYOUT_CASES
+from bad_pairs import PAIR_CASES
 from bad_values import VALUE_CASES
 from badcase import Case
 
-CASES: tuple[Case, ...] = (*HEADER_CASES, *VALUE_CASES, *FOLDER_CASES)
+CASES: tuple[Case, ...] = (
+    *HEADER_CASES,
+    *VALUE_CASES,
+    *FOLDER_CASES,
+    *ADAPTER_CASES,
+    *LAYOUT_CASES,
+    *PAIR_CASES,
+)
 ROWS = (
     *(f"ST{number:02d}" for number in range(1, 38)),
     *(f"VA{number:02d}" for number in range(1, 15)),
@@ -23,9 +32,6 @@ ROWS = (
 NOT_MADE = {
     "ST29": "nothing is written as CSV",
     "VA12": "a decomposition that does not converge belongs to the spectra",
-    "VA13": "zip archives of torch are not read; ST32 refuses them",
-    "DI16": "adapters are refused whole (DI15)",
-    "DI17": "adapters are refused whole (DI15)",
 }
 
 

@@ -13,7 +13,7 @@ from shadowgraph.cli.main import main
 from shadowgraph.errors import ShadowgraphError
 from shadowgraph.footprint.scan import scan
 from shadowgraph.weights.checkpoint import open_checkpoint
-from shadowgraph.weights.series import is_series, open_series
+from shadowgraph.weights.series import is_series, open_series, require_settled
 
 INCONCLUSIVE = 4
 LISTED = [pytest.param(case, id=case.id, marks=[pytest.mark.slow] if case.slow else []) for case in CASES]
@@ -41,6 +41,7 @@ def by_interface(case: Case, path: Path, base: Path | None) -> tuple[int, str]:
             series = open_series(path, stable_for=case.stable_for)
             return 0, " ".join([*series.notes, *(item.reason for item in series.skipped)])
         checkpoint = open_checkpoint(path)
+        require_settled(checkpoint, case.stable_for)
         found = [f"{matrix.name} {matrix.role.block}" for matrix in checkpoint.matrices()]
         said = [f"{item.tensor} {item.reason}" for item in checkpoint.skipped]
         return 0, " ".join([*checkpoint.notes, *said, *found])

@@ -7,19 +7,28 @@ Not here: reading (`weights`).
 from __future__ import annotations
 
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shadowgraph.cli.output import emit_json
-from shadowgraph.errors import printable
+from shadowgraph.errors import SpecError, printable
 from shadowgraph.identity import Json
 
 if TYPE_CHECKING:
     from shadowgraph.weights.checkpoint import Checkpoint
     from shadowgraph.weights.matrix import Skipped, WeightMatrix
     from shadowgraph.weights.series import Series
+
+
+class Preferred(StrEnum):
+    """Which copy of the weights to read where a folder holds several."""
+
+    SAFETENSORS = "safetensors"
+    BIN = "bin"
+
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -30,8 +39,11 @@ def inspect_command(
     ],
     as_series: Annotated[bool, typer.Option("--series", help="List the checkpoints below the folder by step.")] = False,
     stable_for: Annotated[
-        float, typer.Option(min=0, help="In a series, leave out what was written in the last so many seconds.")
+        float, typer.Option(min=0, help="Leave out what was written in the last so many seconds.")
     ] = 0.0,
+    prefer: Annotated[
+        Preferred, typer.Option(help="Which copy to read; .bin files are pickles and are refused.")
+    ] = Preferred.SAFETENSORS,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """List the matrices of a checkpoint: names, shapes, types, roles; no weight is read.
@@ -46,8 +58,14 @@ def inspect_command(
       shadowgraph inspect ./training-run --stable-for 60
     """
     from shadowgraph.weights.checkpoint import open_checkpoint
-    from shadowgraph.weights.series import is_series, open_series
+    from shadowgraph.weights.series import is_series, open_series, require_settled
 
+    if prefer is Preferred.BIN:
+        raise SpecError(
+            "torch's .bin files are not read: a pickle can run code",
+            where="--prefer bin",
+            hint="leave the option out to read the safetensors files, or convert the model to safetensors",
+        )
     if as_series or is_series(model):
         series = open_series(model, stable_for=stable_for)
         if as_json:
@@ -56,6 +74,7 @@ def inspect_command(
             typer.echo("\n".join(_series_table(series)))
         return
     checkpoint = open_checkpoint(model)
+    require_settled(checkpoint, stable_for)
     matrices, skipped = list(checkpoint.matrices()), checkpoint.skipped
     if as_json:
         emit_json(_document(checkpoint, matrices, skipped))

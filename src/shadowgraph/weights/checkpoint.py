@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.errors import CheckpointError, printable
+from shadowgraph.weights.adapter import ADVICE, BARRED, REFUSAL, adapter_tensors, is_adapter
 from shadowgraph.weights.directory import Layout, find_layout
-from shadowgraph.weights.matrix import Skipped, WeightMatrix, split
-from shadowgraph.weights.quantised import resolve
+from shadowgraph.weights.fused import section
+from shadowgraph.weights.matrix import Skipped, WeightMatrix, treat
+from shadowgraph.weights.quantised import resolve, unpacked
 from shadowgraph.weights.readers.formats import read_any_header
 from shadowgraph.weights.readers.values import read_values, stored_pieces
-from shadowgraph.weights.roles import NAMELESS, Family, families, recognise
+from shadowgraph.weights.roles import NAMELESS, Family, Place, families, recognise
 from shadowgraph.weights.tensor import TensorEntry
 
 UNKNOWN_FAMILY = "unknown"
@@ -120,10 +122,7 @@ class Checkpoint:
         return next((family for family in families() if family.name == self.family), NAMELESS)
 
     def _items(self) -> Iterator[tuple[WeightMatrix, ...] | Skipped]:
-        family = self._family()
-        for entry in self.entries:
-            barred = entry.unreadable
-            yield Skipped(entry.name, barred) if barred else split(entry, family, self.config)
+        return treat(self.entries, self._family(), self.config)
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
@@ -136,15 +135,21 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     layout = find_layout(path)
     entries, notes = _collect(layout)
-    family = recognise(entries, layout.config) or NAMELESS
+    family = recognise([*entries, *unpacked(entries)], layout.config, entries) or NAMELESS
     _require_content(family, entries, path, notes)
-    notes.extend(_remarks(layout.config, family, entries))
+    places = {name: family.place(name) for name in entries}
+    _require_distinct(places, path)
+    notes.extend(_remarks(layout.config, family, places))
     ordered = tuple(entries[name] for name in sorted(entries))
     return Checkpoint(path, ordered, layout.config, family.name, (*layout.notes, *notes))
 
 
 def _require_content(family: Family, entries: dict[str, TensorEntry], path: Path, notes: list[str]) -> None:
-    """Tensors of no element are what a partitioned save (ZeRO stage 3) leaves behind."""
+    """Tensors of no element are what a partitioned save (ZeRO stage 3) leaves behind; an adapter is no model."""
+    if not entries:
+        raise CheckpointError("no tensor is stored in it", where=str(path), hint="download or save it again")
+    if is_adapter(entries):
+        raise CheckpointError(REFUSAL, where=str(path), hint=ADVICE)
     empty = sum(1 for entry in entries.values() if entry.parameters == 0)
     if not empty:
         return
@@ -155,13 +160,28 @@ def _require_content(family: Family, entries: dict[str, TensorEntry], path: Path
     notes.append(f"{empty} of {len(entries)} tensors are empty, as a partitioned save leaves them; {hint}")
 
 
+def _require_distinct(places: dict[str, Place], path: Path) -> None:
+    """A matrix of a layer stored under two spellings of its name would be counted twice."""
+    seen: dict[str, str] = {}
+    for name, place in places.items():
+        other = seen.setdefault(place.key, name)
+        if other != name and place.roles[0].is_block_linear:
+            raise CheckpointError(
+                f"tensors '{printable(other)}' and '{printable(name)}' are two spellings of one matrix",
+                where=str(path),
+                hint="save the model again with one of them",
+            )
+
+
 def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str]]:
     """Headers of all shards joined, checked against the index."""
     entries: dict[str, TensorEntry] = {}
     notes: list[str] = []
+    writers: set[str] = set()
     for shard in layout.shards:
         header = read_any_header(shard)
         notes.extend(header.notes)
+        writers.update({header.metadata["format"]} if "format" in header.metadata else ())
         for entry in header.entries:
             if entry.name in entries:
                 other = entries[entry.name].file.path.name
@@ -172,7 +192,25 @@ def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str]]:
             entries[entry.name] = entry
     if layout.weight_map is not None:
         _check_index(layout, layout.weight_map, entries, notes)
-    return resolve(entries, layout.config), notes
+    if len(writers) > 1:
+        shown = ", ".join(printable(writer, 40) for writer in sorted(writers)[:5])
+        notes.append(f"the shards name several writers ({shown}); they may not belong together")
+    return _without_adapters(resolve(entries, layout.config), notes), notes
+
+
+def _without_adapters(entries: dict[str, TensorEntry], notes: list[str]) -> dict[str, TensorEntry]:
+    """Bar the parameters of an adapter that was saved among the weights it changes."""
+    found = adapter_tensors(entries)
+    if not found:
+        return entries
+    notes.append(
+        f"{len(found)} tensors of an adapter are stored beside the weights and not merged into them:"
+        f" what is listed is not what the model computes; {ADVICE}"
+    )
+    return {
+        name: replace(entry, barred=BARRED, companion=True) if name in found else entry
+        for name, entry in entries.items()
+    }
 
 
 def _check_index(
@@ -192,22 +230,32 @@ def _check_index(
         notes.append(f"the index promises {layout.total_size} bytes, {stored} are stored")
 
 
-def _remarks(config: dict[str, Any], family: Family, entries: dict[str, TensorEntry]) -> list[str]:
+def _remarks(config: dict[str, Any], family: Family, places: dict[str, Place]) -> list[str]:
     notes: list[str] = []
     if family.name == UNKNOWN_FAMILY:
-        shown = ", ".join(printable(name, 80) for name in sorted(entries)[:3]) or "none"
-        return [f"no known family names its tensors like this ({len(entries)} tensors, such as {shown}): no roles"]
+        shown = ", ".join(printable(name, 80) for name in sorted(places)[:3])
+        return [f"no known family names its tensors like this ({len(places)} tensors, such as {shown}): no roles"]
     model = config.get("model_type")
     if isinstance(model, str) and model not in family.models:
         notes.append(f"model type '{printable(model, 60)}' is read by the names of the family {family.name}")
     stacks: dict[str, set[int]] = {}
-    for place in map(family.place, entries):
+    experts: dict[int, set[int]] = {}
+    for place in places.values():
         if place.layer is not None:
             stacks.setdefault(place.roles[0].tower, set()).add(place.layer)
+            if place.expert is not None:
+                experts.setdefault(place.layer, set()).add(place.expert)
     layers = stacks.get("text") or stacks.get("vision", set())
-    declared = config.get("num_hidden_layers", config.get("n_layer"))
+    inner = section(config, "text")
+    declared = inner.get("num_hidden_layers", inner.get("n_layer"))
     if type(declared) is int and declared != len(layers):
-        notes.append(f"config.json declares {declared} layers, {len(layers)} are stored")
+        notes.append(f"config.json declares {printable(str(declared), 20)} layers, {len(layers)} are stored")
     if layers and len(layers) != max(layers) + 1:
         notes.append(f"the layers are not numbered 0 to {len(layers) - 1}")
+    gaps = sorted(layer for layer, found in experts.items() if len(found) != max(found) + 1)
+    if gaps:
+        held = len(experts[gaps[0]])
+        notes.append(f"experts are missing in {len(gaps)} of {len(experts)} layers: layer {gaps[0]} holds {held}")
+    elif len({len(found) for found in experts.values()}) > 1:
+        notes.append("the layers hold different numbers of experts")
     return notes

@@ -7,19 +7,26 @@ Not here: tensors' values, roles. No file is opened before its name has been che
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from shadowgraph.errors import CheckpointError, printable
+from shadowgraph.errors import CheckpointError, EnvironmentFault, printable
+from shadowgraph.weights.adapter import ADAPTER_CONFIG, ADAPTER_NAME, ADVICE, REFUSAL, is_adapter_file
 from shadowgraph.weights.readers.span import fault, read_all
 from shadowgraph.weights.readers.strict_json import parse
 
 INDEX_NAME = "model.safetensors.index.json"
 SINGLE_NAME = "model.safetensors"
+SUFFIX = ".safetensors"
+INDEX_SUFFIX = ".safetensors.index.json"
 INDEX_CAP = 100_000_000
 CONFIG_CAP = 10_000_000
 LISTING_CAP = 200_000
+SHARD = re.compile(r"-([0-9]{1,6})-of-([0-9]{1,6})$", re.ASCII)
+_OTHERS = (".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".distcp", ".onnx", ".ckpt", ".npz", ".nemo", ".tflite")
+_PEEK_CAP = 50
 _DOWNLOADS = ".cache/huggingface/download"
 _PARTITIONED = frozenset({"zero_to_fp32.py", ".metadata", "latest"})
 _TRAINING = frozenset(
@@ -62,33 +69,36 @@ def find_layout(path: Path) -> Layout:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"the path cannot be followed ({error})", where=str(path)) from error
     if not exists:
-        raise CheckpointError("no such file or directory", where=str(path), hint="check the path")
+        raise CheckpointError(
+            "no such file or directory", where=str(path), hint="give a path on this machine; nothing is downloaded"
+        )
     if not is_directory:
-        return Layout(path, (path,), None, None, {}, ())
+        return Layout(path, (path,), None, None, {}, tuple(_part_of_many(path.name)))
     notes: list[str] = []
     path = _snapshot(path, notes)
     names = listing(path)
     config = _config(path, names, notes)
     notes.extend(_mixed_revisions(path, names))
     index = INDEX_NAME if INDEX_NAME in names else _only_index(names)
-    if SINGLE_NAME not in names and index is not None:
+    weight_map: dict[str, Path] | None = None
+    total_size: int | None = None
+    if index is not None and (SINGLE_NAME not in names or _lists_only(path, index, SINGLE_NAME, notes)):
         weight_map, total_size = _index(path, index)
-        listed = set(weight_map.values())
-        shards = tuple(sorted(listed))
-        stored = (name for name in names if name.endswith(".safetensors") and not name.startswith("adapter_"))
-        extra = sorted(name for name in stored if path / name not in listed)
-        if extra:
-            notes.append(f"{len(extra)} safetensors files are not in the index: {_some(extra)}")
-        _note_pickles(names, notes)
-        return Layout(path, shards, weight_map, total_size, config, tuple(notes))
-    chosen = contained(path, _single(path, names, notes))
-    _note_pickles(names, notes)
-    return Layout(path, (chosen,), None, None, config, tuple(notes))
+        shards = tuple(sorted(set(weight_map.values())))
+    else:
+        shards = (contained(path, _single(path, names)),)
+    _note_others(path, names, shards, notes, indexed=weight_map is not None)
+    return Layout(path, shards, weight_map, total_size, config, tuple(notes))
+
+
+def is_weights(name: str) -> bool:
+    """Whether a name ends as a weight file that can be read, in capitals or not."""
+    return name.lower().endswith(SUFFIX)
 
 
 def holds_weights(names: set[str]) -> bool:
     """Whether a folder with these names has weight files of its own that can be read."""
-    return any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names)
+    return any(is_weights(name) or name.endswith(INDEX_SUFFIX) for name in names)
 
 
 def is_partitioned(names: set[str]) -> bool:
@@ -150,41 +160,76 @@ def listing(root: Path) -> set[str]:
     return names
 
 
-def _single(root: Path, names: set[str], notes: list[str]) -> str:
+def _single(root: Path, names: set[str]) -> str:
     """The name of the one weight file of a directory without a usable index."""
     if SINGLE_NAME in names:
-        if INDEX_NAME in names:
-            notes.append(f"both {SINGLE_NAME} and an index are present; the single file is read")
         return SINGLE_NAME
-    if "adapter_config.json" in names or "adapter_model.safetensors" in names:
+    if ADAPTER_CONFIG in names or ADAPTER_NAME in names:
+        raise CheckpointError(REFUSAL, where=str(root), hint=ADVICE)
+    found = sorted(name for name in names if is_weights(name))
+    indexes = sorted(name for name in names if name.endswith(INDEX_SUFFIX))
+    if len(indexes) > 1:
         raise CheckpointError(
-            "this is an adapter, not a whole model", where=str(root), hint="merge it into its base first"
+            f"{len(indexes)} indexes and none named {INDEX_NAME}: {_some(indexes)}",
+            where=str(root),
+            hint="give a folder that holds one of these variants",
         )
-    found = sorted(name for name in names if name.endswith(".safetensors"))
-    if len(found) == 1:
+    parts = [name for name in found if _part_of_many(name)]
+    if len(found) == 1 and not parts:
         return found[0]
     if found:
+        files = f"{len(found)} safetensors files" if len(found) > 1 else "one shard of several"
         raise CheckpointError(
-            f"{len(found)} safetensors files and no {INDEX_NAME}: {_some(found)}",
+            f"{files} and no {INDEX_NAME}: {_some(found)}",
             where=str(root),
-            hint="wait until the save has finished, or give one file",
+            hint="wait until the save or download has finished, or give one file",
         )
-    others = sorted(
-        name for name in names if name.endswith((".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".distcp"))
-    )
+    raise _nothing(root, names)
+
+
+def _nothing(root: Path, names: set[str]) -> CheckpointError:
+    """What a folder without a readable weight file is instead, and where its weights may lie."""
     if is_partitioned(names):
-        raise CheckpointError(
+        return CheckpointError(
             "a partitioned training checkpoint (FSDP or DeepSpeed), not a whole model",
             where=str(root),
             hint="consolidate it into safetensors first; nothing in it was opened",
         )
+    others = sorted(name for name in names if name.lower().endswith(_OTHERS))
     if others:
-        raise CheckpointError(
+        return CheckpointError(
             f"no safetensors file, only {_some(others)}", where=str(root), hint="convert the model to safetensors"
         )
-    if root.suffix == ".safetensors":
-        raise CheckpointError("not a regular file but a directory", where=str(root), hint="give the file")
-    raise CheckpointError("no safetensors file in the folder", where=str(root), hint="give the folder of a saved model")
+    if root.suffix == SUFFIX:
+        return CheckpointError("not a regular file but a directory", where=str(root), hint="give the file")
+    below = [name for name in sorted(names)[:_PEEK_CAP] if _weights_below(root / name)]
+    if below:
+        return CheckpointError(
+            f"no safetensors file in the folder itself, but in {_some(below)}",
+            where=str(root),
+            hint="give one of them; inspect --series lists the checkpoints of one run",
+        )
+    return CheckpointError(
+        "no safetensors file in the folder", where=str(root), hint="give the folder of a saved model"
+    )
+
+
+def _weights_below(folder: Path) -> bool:
+    """Whether a folder, not a link to one, has weight files of its own."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        return holds_weights(listing(folder))
+    except (CheckpointError, EnvironmentFault):  # only an advice; what cannot be listed is not advised
+        return False
+
+
+def _part_of_many(name: str) -> list[str]:
+    """A remark when a file's name says that it is one shard of several."""
+    found = SHARD.search(name.lower().removesuffix(SUFFIX))
+    if found is None or int(found[2]) < 2:
+        return []
+    return [f"by its name this is shard {int(found[1])} of {int(found[2])}; the others are not read"]
 
 
 def _snapshot(root: Path, notes: list[str]) -> Path:
@@ -210,15 +255,38 @@ def _snapshot(root: Path, notes: list[str]) -> Path:
 
 def _only_index(names: set[str]) -> str | None:
     """An index under another name (a variant), when it is the only one."""
-    found = [name for name in names if name.endswith(".safetensors.index.json")]
+    found = [name for name in names if name.endswith(INDEX_SUFFIX)]
     return found[0] if len(found) == 1 else None
 
 
-def _note_pickles(names: set[str], notes: list[str]) -> None:
-    """Say that other copies of the weights were passed over."""
-    found = sorted(names & {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    if found:
-        notes.append(f"both safetensors and {found[0]} are present; safetensors is read")
+def _lists_only(root: Path, index: str, name: str, notes: list[str]) -> bool:
+    """Whether an index beside a single file is that file's own; one of other shards is passed over and said so."""
+    try:
+        weight_map, _ = _index(root, index)
+    except CheckpointError as error:
+        notes.append(f"both {name} and an index are present; the single file is read (the index: {error.found})")
+        return False
+    if set(weight_map.values()) == {root / name}:
+        return True
+    notes.append(f"both {name} and an index are present; the single file is read")
+    return False
+
+
+def _note_others(root: Path, names: set[str], read: tuple[Path, ...], notes: list[str], *, indexed: bool) -> None:
+    """Say which other files could be taken for the weights and were passed over."""
+    stored = sorted(name for name in names if is_weights(name) and root / name not in read)
+    adapters = [name for name in stored if is_adapter_file(name)]
+    extra = [name for name in stored if name not in adapters]
+    if extra:
+        why = "not in the index" if indexed else "present beside it and not read"
+        notes.append(
+            f"{len(extra)} other safetensors {'file is' if len(extra) == 1 else 'files are'} {why}: {_some(extra)}"
+        )
+    if adapters or ADAPTER_CONFIG in names:
+        notes.append("an adapter lies beside the weights and is not read; what is listed are the weights without it")
+    pickles = sorted(names & {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if pickles:
+        notes.append(f"both safetensors and {pickles[0]} are present; safetensors is read")
     ignored = sorted(name for name in names if name in _TRAINING)
     if ignored:
         notes.append(f"files of the training are ignored, none is opened: {_some(ignored)}")
@@ -258,7 +326,7 @@ def _index(root: Path, name: str) -> tuple[dict[str, Path], int | None]:
         if shard not in files:
             files[shard] = contained(root, shard)
         weight_map[tensor] = files[shard]
-    absent = {name for name, file in files.items() if not file.exists()}
+    absent = {name for name, file in files.items() if not _exists(file, name)}
     if absent:
         lost = sum(1 for file in weight_map.values() if file.name in absent or str(file.relative_to(root)) in absent)
         raise CheckpointError(
@@ -268,7 +336,19 @@ def _index(root: Path, name: str) -> tuple[dict[str, Path], int | None]:
         )
     metadata: Any = cast(dict[str, Any], content).get("metadata")
     total: Any = cast(dict[str, Any], metadata).get("total_size") if isinstance(metadata, dict) else None
-    return weight_map, total if type(total) is int else None
+    whole = type(total) is int or (type(total) is float and total.is_integer())  # some writers add up in floats
+    return weight_map, int(total) if whole else None
+
+
+def _exists(file: Path, name: str) -> bool:
+    """Whether a shard is there; a name that no file can have is the index's fault."""
+    try:
+        return file.exists()
+    except OSError as error:
+        shown = printable(name, 80)
+        raise CheckpointError(
+            f"the file name '{shown}' cannot be followed ({error.strerror})", where=str(file.parent)
+        ) from error
 
 
 def _config(root: Path, names: set[str], notes: list[str]) -> dict[str, Any]:
@@ -294,5 +374,6 @@ def _config(root: Path, names: set[str], notes: list[str]) -> dict[str, Any]:
 
 
 def _some(names: list[str]) -> str:
+    """The first five names, escaped, and how many there are."""
     shown = ", ".join(printable(name, 80) for name in names[:5])
     return shown if len(names) <= 5 else f"{shown}, … ({len(names)} in all)"

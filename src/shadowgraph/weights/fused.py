@@ -25,7 +25,7 @@ SECTIONS = {
     "audio": ("audio_config",),
 }
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
-KEY_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
+KEY_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads", "multi_query_group_num")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,13 @@ def _grouped(config: Config, rows: int, parts: int) -> Sizes:
 def _concatenated(config: Config, rows: int, parts: int) -> Sizes:
     """All queries, all keys, all values; key heads may be fewer."""
     heads = count(config, *HEADS)
-    keys = count(config, *KEY_HEADS) or heads
+    keys = count(config, *KEY_HEADS) or (1 if config.get("multi_query_attention") is True else heads)
     return 1, (heads, keys, keys)
+
+
+def _query_groups(config: Config, rows: int, parts: int) -> Sizes:
+    """ChatGLM: concatenated with groups of queries, else by head."""
+    return (_concatenated if config.get("multi_query_attention") is True else _heads)(config, rows, parts)
 
 
 def _attention_config(config: Config, rows: int, parts: int) -> Sizes:
@@ -198,6 +203,7 @@ RULES: Mapping[str, Callable[[Config, int, int], Sizes]] = {
     "heads": _heads,
     "grouped": _grouped,
     "concatenated": _concatenated,
+    "query_groups": _query_groups,
     "attn_config": _attention_config,
     "falcon": _falcon,
     "latent": _latent,

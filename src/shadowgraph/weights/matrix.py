@@ -7,19 +7,32 @@ Not here: reading of formats, decomposition.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.errors import CheckpointError, printable
 from shadowgraph.weights.fused import Config, Cut, count, cut, section
-from shadowgraph.weights.readers.values import read_values
+from shadowgraph.weights.readers.values import read_runs, read_turned
 from shadowgraph.weights.roles import Family, Place, Role
 from shadowgraph.weights.tensor import TensorEntry
+from shadowgraph.weights.tied import settle
+
+
+class Load(Protocol):
+    """Reads a matrix, or the rows first … last − 1 of it."""
+
+    def __call__(self, rows: tuple[int, int] | None = None, /) -> NDArray[np.float64]:
+        """Float64 (rows, n)."""
+        ...
+
+
+FOLDED = frozenset({"conv", "patch"})
+"""Slots of a layer whose tensors have more than two axes by design, read as (out, in · k · k)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,8 @@ class WeightMatrix:
         shape: (m, n) after splitting and turning.
         dtype: stored element type, a key of `ELEMENT_TYPES`.
         source: the stored tensor; equal sources hold equal bytes, because an entry knows the stamp of its file.
-        load: reads the values, float64 of `shape`; they may be non-finite.
+        load: reads the values, float64 of `shape`, or the rows [a, b) of them when called with (a, b), holding
+            little more than what it gives; they may be non-finite.
         piece: which rows of the stored tensor it is, None for a matrix that lies in no file.
     """
 
@@ -49,7 +63,7 @@ class WeightMatrix:
     shape: tuple[int, int]
     dtype: str
     source: TensorEntry
-    load: Callable[[], NDArray[np.float64]] = field(compare=False)
+    load: Load = field(compare=False)
     piece: Piece | None = field(default=None, compare=False)
 
     @property
@@ -104,27 +118,39 @@ class Piece:
     part: int
 
 
-def load_piece(entry: TensorEntry, piece: Piece) -> NDArray[np.float64]:
-    """Read one matrix out of a stored tensor; where its rows lie together, nothing else is read.
+def load_piece(entry: TensorEntry, piece: Piece, rows: tuple[int, int] | None = None) -> NDArray[np.float64]:
+    """Read one matrix out of a stored tensor, or some of its rows; little more than these is in memory.
+
+    Where the rows lie together or in runs, nothing else is read. A tensor stored as (in, out) passes through memory
+    in pieces, whole for every call.
 
     Args:
         entry: the stored tensor; more than two axes are (out, everything else) unless the first counts experts.
         piece: which rows, and how they lie.
+        rows: first and last + 1 row of the matrix, None for all.
 
     Returns:
         Contiguous float64 array (out, in).
     """
-    span = piece.cut.span(piece.part)
-    if piece.expert is not None:
-        values = read_values(entry, (piece.expert, piece.expert + 1))[0]
-    elif span is not None and _as_stored(entry, piece):
-        return read_values(entry, span)
-    else:
-        values = read_values(entry)
-        values = values.reshape(flat_shape(entry.shape))
+    height, width = flat_shape(entry.shape) if piece.expert is None else entry.shape[-2:]
+    start = height * (piece.expert or 0)
+    first, last = rows or (0, piece.cut.rows(piece.part))
     if piece.transposed:
-        values = values.T
-    return np.ascontiguousarray(piece.cut.take(values, piece.part) if len(piece.cut.sizes) > 1 else values)
+        taken = [np.arange(*run) for run in _runs(piece, first, last)]
+        return read_turned(entry, width, (start, start + height), np.concatenate([*taken, np.arange(0)]))
+    return read_runs(entry, width, [(start + at, start + to) for at, to in _runs(piece, first, last)])
+
+
+def _runs(piece: Piece, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Where rows first … last − 1 of a part lie along the output axis: runs that lie together."""
+    size, period = piece.cut.sizes[piece.part], sum(piece.cut.sizes)
+    offset = sum(piece.cut.sizes[: piece.part])
+    while first < last:
+        group, within = divmod(first, size)
+        count = min(size - within, last - first)
+        at = group * period + offset + within
+        yield at, at + count
+        first += count
 
 
 def _as_stored(entry: TensorEntry, piece: Piece) -> bool:
@@ -141,18 +167,35 @@ def flat_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[first], math.prod(shape[first + 1 :])
 
 
-def split(entry: TensorEntry, family: Family, config: dict[str, Any]) -> tuple[WeightMatrix, ...] | Skipped:
+def treat(
+    entries: Sequence[TensorEntry], family: Family, config: dict[str, Any]
+) -> Iterator[tuple[WeightMatrix, ...] | Skipped]:
+    """Every stored tensor as its matrices, or why not; each stored array is analysed once.
+
+    Args:
+        entries: all stored tensors of a checkpoint.
+        family: their family.
+        config: content of `config.json`.
+
+    Raises:
+        CheckpointError: a fused tensor whose output extent does not divide into its equal parts.
+    """
+    settled = settle(entries, family, config)
+    for entry in entries:
+        left_out = entry.unreadable or settled.left_out.get(entry.name, "")
+        place = settled.places.get(entry.name) or family.place(entry.name)
+        yield Skipped(entry.name, left_out) if left_out else split(entry, place, config)
+
+
+def split(entry: TensorEntry, place: Place, config: dict[str, Any]) -> tuple[WeightMatrix, ...] | Skipped:
     """Turn a stored tensor into its matrices, or say why not.
 
     Raises:
         CheckpointError: a fused tensor whose output extent does not divide into its equal parts.
     """
-    place = family.place(entry.name)
-    reason = _unfit(entry, family, place)
+    reason = _unfit(entry, place)
     if reason:
         return Skipped(entry.name, reason)
-    if place.roles[0].block == "unembedding" and family.is_tied(config):
-        return Skipped(entry.name, "tied to the embedding, which is analysed once")
     tower = section(config, place.roles[0].tower)
     transposed = _transposed(entry.shape, place, tower)
     rows, columns = entry.shape[1:] if place.stacked else flat_shape(entry.shape)
@@ -205,11 +248,10 @@ def _transposed(shape: tuple[int, ...], place: Place, config: Config) -> bool:
     return second if place.roles[0].slot == "down" else first
 
 
-def _unfit(entry: TensorEntry, family: Family, place: Place) -> str:
+def _unfit(entry: TensorEntry, place: Place) -> str:
     """Why a stored tensor is no matrix to decompose, "" when it is one."""
-    reason = family.reason(entry.name)
-    if reason:
-        return reason
+    if place.reason:
+        return place.reason
     if entry.unreadable:
         return entry.unreadable
     rank = len(entry.shape)
@@ -223,8 +265,17 @@ def _unfit(entry: TensorEntry, family: Family, place: Place) -> str:
         return f"rank {rank}, stacked experts have 3"
     if place.stacked:
         return "single row or column" if min(entry.shape[1:]) < 2 else ""
-    if rank > 2 and max(entry.shape) == math.prod(entry.shape):
-        return "vector (norm or bias)"
-    if rank > 2 and place.roles[0].slot == "unknown":
-        return f"rank {rank}, no matrix in this family"
+    if rank > 2 and (reason := _unfit_deep(entry.shape, place.roles[0])):
+        return reason
     return "single row or column" if min(flat_shape(entry.shape)) < 2 else ""
+
+
+def _unfit_deep(shape: tuple[int, ...], role: Role) -> str:
+    """Why a tensor of more than two axes is no matrix, "" when its axes join into one."""
+    if max(shape) == math.prod(shape):
+        return "vector (norm or bias)"
+    if role.slot == "unknown":
+        return f"rank {len(shape)}, no matrix in this family"
+    if role.is_block_linear and role.slot not in FOLDED and sum(axis > 1 for axis in shape) > 2:
+        return f"rank {len(shape)}, its role is a matrix of 2 axes"
+    return ""

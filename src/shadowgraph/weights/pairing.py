@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.errors import CheckpointError, printable
+from shadowgraph.weights.adapter import ADVICE, BARRED
 from shadowgraph.weights.checkpoint import Checkpoint
 from shadowgraph.weights.matrix import Skipped, WeightMatrix
 from shadowgraph.weights.readers.values import subtract_values
@@ -31,9 +32,21 @@ STRUCTURE_KEYS = (
     "num_key_value_heads",
     "head_dim",
     "num_experts",
+    "num_local_experts",
+    "n_routed_experts",
+    "d_model",
+    "d_ff",
+    "n_layers",
+    "num_layers",
+    "n_heads",
+    "num_heads",
 )
+LOOSE_KEYS = ("model_type", "tie_word_embeddings", "rope_theta", "max_position_embeddings")
 TOWER_KEYS = ("text_config", "vision_config", "llm_config", "thinker_config", "language_config")
 UNRELATED_COSINE = 0.1
+WRONG_BASE = "give the base this model was trained from"
+_PARTS = 8
+_SMALL = 1 << 22  # elements that are not worth reading in parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +73,27 @@ class Update:
 
     def load(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Values before and after, float64, cut to the common rows."""
-        rows = self.shape[0]
-        return self.before.load()[:rows], self.after.load()[:rows]
+        rows = (0, self.shape[0])
+        return self.before.load(rows), self.after.load(rows)
 
-    def difference(self) -> NDArray[np.float64]:
-        """D = W1 − W0, subtracted in float64, shape (m, n).
+    def difference(self, rows: tuple[int, int] | None = None) -> NDArray[np.float64]:
+        """D = W1 − W0, subtracted in float64, shape (m, n), or its rows first … last − 1.
 
         Where the base is stored as rows of one tensor it is subtracted while it is read: one array is in memory.
+        Where it is not, it is read and subtracted in at most `_PARTS` parts.
         """
-        count, rows = self.shape[0], self.before.rows
-        difference = self.after.load()[:count]
-        if rows is not None:
-            subtract_values(difference, self.before.source, (rows[0], rows[0] + count))
+        first, last = rows or (0, self.shape[0])
+        stored = self.before.rows
+        difference = self.after.load((first, last))
+        if stored is not None:
+            subtract_values(difference, self.before.source, (stored[0] + first, stored[0] + last))
             return difference
         with np.errstate(invalid="ignore"):  # what is not finite is the caller's to find
-            return np.subtract(difference, self.before.load()[:count], out=difference)
+            step = max(1, -(-(last - first) // _PARTS), _SMALL // self.shape[1])
+            for start in range(first, last, step):
+                end = min(start + step, last)
+                difference[start - first : end - first] -= self.before.load((start, end))
+        return difference
 
     def __repr__(self) -> str:
         """One line: name and shape."""
@@ -87,8 +106,8 @@ class Identity:
 
     Attributes:
         family: family of both.
-        config_differences: structural keys of config.json with two values, as text.
-        notes: prefix rules applied, resized vocabularies, types changed.
+        config_differences: keys of config.json with two values that do not forbid a comparison, as text.
+        notes: prefix rules applied, resized vocabularies, types changed, and the differences above.
     """
 
     family: str
@@ -115,19 +134,7 @@ def pair(before: Checkpoint, after: Checkpoint) -> Pairing:
     Raises:
         CheckpointError: other family, other structure, or block matrices that do not correspond.
     """
-    if before.family != after.family:
-        raise CheckpointError(
-            f"the base is of the family {before.family}, the model of {after.family}",
-            where=str(before.path),
-            hint="give the base this model was trained from",
-        )
-    differences = _config_differences(before.config, after.config)
-    if differences:
-        raise CheckpointError(
-            f"base and model differ in structure: {'; '.join(differences)}",
-            where=str(before.path),
-            hint="give the base this model was trained from",
-        )
+    _require_alike(before, after)
     left = {matrix.identity: matrix for matrix in before.matrices()}
     right = {matrix.identity: matrix for matrix in after.matrices()}
     _require_same_blocks(left, right, before, after)
@@ -144,23 +151,51 @@ def pair(before: Checkpoint, after: Checkpoint) -> Pairing:
             updates.append(Update(partner, matrix))
         elif matrix.role.block in EMBEDDINGS and partner.shape[1] == matrix.shape[1]:
             updates.append(Update(partner, matrix))
-            rows = (partner.shape[0], matrix.shape[0])
-            notes.append(
-                f"{printable(matrix.name)}: {rows[0]} rows became {rows[1]}; the common {min(rows)} are compared"
-            )
+            notes.append(_resized(printable(matrix.name), partner.shape[0], matrix.shape[0]))
         elif matrix.role.is_block_linear:
             raise CheckpointError(
                 f"the shape {list(matrix.shape)} is {list(partner.shape)} in the base",
                 where=f"{after.path}: tensor '{printable(matrix.name)}'",
-                hint="give the base this model was trained from",
+                hint=WRONG_BASE,
             )
         else:
             skipped.append(Skipped(matrix.name, f"shape {list(matrix.shape)} is {list(partner.shape)} in the base"))
+    if left and right and not updates:
+        raise CheckpointError("base and model have no matrix in common", where=str(before.path), hint=WRONG_BASE)
     gone = sorted(matrix.name for identity, matrix in left.items() if identity not in right)
     if gone:
         notes.append(f"{len(gone)} matrices of the base are not in the model, such as {printable(gone[0], 80)}")
     notes.extend(_naming_notes(updates))
+    differences = _config_differences(before.config, after.config, LOOSE_KEYS)
+    if differences:
+        notes.append(f"config.json of base and model differ: {'; '.join(differences)}")
     return Pairing(tuple(updates), tuple(skipped), Identity(after.family, differences, tuple(notes)))
+
+
+def _resized(name: str, before: int, after: int) -> str:
+    """What is said of a vocabulary of two sizes; one that shrank may be a pair given the wrong way round."""
+    doubt = "; vocabularies rarely shrink: is the base the base?" if after < before else ""
+    return f"{name}: {before} rows became {after}; the common {min(before, after)} are compared{doubt}"
+
+
+def _require_alike(before: Checkpoint, after: Checkpoint) -> None:
+    """Refuse what headers and configurations already tell apart."""
+    for side in (before, after):
+        if any(entry.barred == BARRED for entry in side.entries):
+            raise CheckpointError(
+                "an adapter is stored beside the weights and not merged into them", where=str(side.path), hint=ADVICE
+            )
+    if before.family != after.family:
+        raise CheckpointError(
+            f"the base is of the family {before.family}, the model of {after.family}",
+            where=str(before.path),
+            hint=WRONG_BASE,
+        )
+    differences = _config_differences(before.config, after.config, STRUCTURE_KEYS)
+    if differences:
+        raise CheckpointError(
+            f"base and model differ in structure: {'; '.join(differences)}", where=str(before.path), hint=WRONG_BASE
+        )
 
 
 def cosine(before_energy: float, after_energy: float, update_energy: float) -> float | None:
@@ -179,17 +214,19 @@ def cosine(before_energy: float, after_energy: float, update_energy: float) -> f
     return max(-1.0, min(1.0, value))
 
 
-def _config_differences(before: dict[str, Any], after: dict[str, Any], where: str = "") -> tuple[str, ...]:
-    """Structural keys that both declare with two values; nested configurations of towers are compared alike."""
+def _config_differences(
+    before: dict[str, Any], after: dict[str, Any], keys: tuple[str, ...], where: str = ""
+) -> tuple[str, ...]:
+    """Keys that both declare with two values; nested configurations of towers are compared alike."""
     found: list[str] = []
-    for key in STRUCTURE_KEYS:
+    for key in keys:
         old, new = before.get(key), after.get(key)
         if old is not None and new is not None and old != new:
             found.append(f"{where}{key} {printable(str(old), 40)} against {printable(str(new), 40)}")
     for key in TOWER_KEYS if not where else ():
         old, new = before.get(key), after.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            found.extend(_config_differences(cast(dict[str, Any], old), cast(dict[str, Any], new), f"{key}."))
+            found.extend(_config_differences(cast(dict[str, Any], old), cast(dict[str, Any], new), keys, f"{key}."))
     return tuple(found)
 
 
@@ -208,10 +245,11 @@ def _require_same_blocks(
         f"- {left[key].name}" for key in sorted(theirs - ours)
     ]
     shown = ", ".join(printable(name, 80) for name in only[:10])
+    packed = sum(1 for side in (before, after) for entry in side.entries if entry.barred and not entry.companion)
     raise CheckpointError(
         f"{len(only)} block matrices of '{printable(after.path.name)}' and its base do not correspond: {shown}",
         where=str(before.path),
-        hint="give the base this model was trained from",
+        hint=f"{packed} stored tensors are packed and not read; compare unpacked weights" if packed else WRONG_BASE,
     )
 
 

@@ -6,7 +6,7 @@ Not here: the arithmetic (see `readers.values`). A packed group is left out whol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -31,6 +31,7 @@ _GROUPS = (
 _BITSANDBYTES = ".quant_state.bitsandbytes__"
 _BITSANDBYTES_PARTS = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map")
 _ACTIVATION = (".input_scale", ".output_scale", ".activation_scale", ".input_global_scale", ".input_zero_point")
+_SCALES_OF_WEIGHTS = (".weight_scale_inv", ".weight_scale")
 _OTHER_COMPANIONS = ("_scale_2", "_zero_point")
 
 
@@ -54,11 +55,21 @@ def resolve(entries: Mapping[str, TensorEntry], config: Mapping[str, Any]) -> di
             found[name] = replace(entry, barred=f"scale of {printable(owner, 100)}", companion=True)
         elif name.endswith(_ACTIVATION):
             found[name] = replace(entry, barred="scale of activations", companion=True)
+        elif name.endswith(_SCALES_OF_WEIGHTS):
+            found[name] = replace(entry, barred=_loose(name, entries), companion=True)
         elif entry.dtype in FLOAT8:
             found[name] = _scaled(entry, entries, _declared_block(config))
         else:
             found[name] = entry
     return found
+
+
+def unpacked(names: Iterable[str]) -> Iterator[str]:
+    """The names that the weights of packed groups would have unpacked: what a family is recognised by."""
+    for name in names:
+        for ending, whole in ((".qweight", ".weight"), (".weight_packed", ".weight"), ("_blocks", "")):
+            if name.endswith(ending):
+                yield name.removesuffix(ending) + whole
 
 
 def _packed(entries: Mapping[str, TensorEntry]) -> Iterator[tuple[str, tuple[str, bool]]]:
@@ -91,6 +102,15 @@ def _owner(name: str, entries: Mapping[str, TensorEntry]) -> str | None:
     return None
 
 
+def _loose(name: str, entries: Mapping[str, TensorEntry]) -> str:
+    """What a scale is whose tensor is absent or needs none."""
+    stem = name.rpartition("_scale")[0]
+    owner = entries.get(stem)
+    if owner is None:
+        return f"scale of {printable(stem, 100)}, which is not there"
+    return f"scale of {printable(stem, 100)}, which is {owner.dtype} and read as it is stored"
+
+
 def _declared_block(config: Mapping[str, Any]) -> tuple[int, int] | None:
     """The block size that the configuration declares, None when it declares none."""
     declared: Any = config.get("quantization_config")
@@ -103,9 +123,12 @@ def _declared_block(config: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def _scaled(entry: TensorEntry, entries: Mapping[str, TensorEntry], block: tuple[int, int] | None) -> TensorEntry:
     """An 8-bit float with its scale, or with the reason why it has none."""
-    scale = next((entries[entry.name + end] for end in SCALE_SUFFIXES if entry.name + end in entries), None)
-    if scale is None:
+    scales = [entries[entry.name + end] for end in SCALE_SUFFIXES if entry.name + end in entries]
+    if not scales:
         return entry
+    if len(scales) > 1:
+        return replace(entry, barred=f"{entry.dtype}: two scales, {' and '.join(SCALE_SUFFIXES)}")
+    scale = scales[0]
     if scale.dtype not in SCALE_TYPES:
         return replace(entry, barred=f"{entry.dtype}: its scale is of type {scale.dtype}")
     grid = _grid(entry.shape, scale.shape)

@@ -7,11 +7,14 @@ Not here: the names themselves (data, `families/*.toml`), reading of those table
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+
+from shadowgraph.weights.tensor import TensorEntry
 
 BLOCKS = (
     "attention",
@@ -36,7 +39,8 @@ SLOTS = (
 TOWERS = ("text", "encoder", "vision", "audio", "projector", "unknown")
 BLOCK_LINEAR = frozenset({"attention", "cross_attention", "mixer", "ffn"})
 EMBEDDINGS = frozenset({"embedding", "unembedding"})
-INDEX_DIGITS = 5
+INDEX = re.compile(r"\.(0|[1-9][0-9]{0,4})(?![^.])")  # 007 is no index: it would be a second layer 7
+WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,10 @@ class Role:
 
 
 UNKNOWN = Role("unknown", "unknown")
+EMBEDDING = Role("embedding", "embedding")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Answer of the lookup: where a stored tensor stands.
 
     Attributes:
@@ -79,6 +83,7 @@ class Place:
         stacked: the first axis counts experts.
         free: stored either way round, to be told by the hidden size.
         rule: how the parts lie along the output axis, a key of `fused.RULES`.
+        reason: why it is no matrix although it has two axes or more, "" else.
     """
 
     key: str
@@ -89,6 +94,7 @@ class Place:
     stacked: bool = False
     free: bool = False
     rule: str = "equal"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,8 @@ class Family:
         evidence: "built" when tests build a model, save it and compare every matrix; "documentation" else.
         rows: template of a stored name, every index as #, to the rows that fit it.
         stems: mounts, for names in no row.
+        tall: ends of names, and whether a tensor so named has more rows than columns; a shape that is not so is not
+            this family's. Tells apart families that differ only in how they lay a matrix.
     """
 
     name: str
@@ -155,17 +163,28 @@ class Family:
     evidence: str
     rows: Mapping[str, tuple[Row, ...]] = field(repr=False)
     stems: tuple[Stem, ...] = field(repr=False)
+    tall: Mapping[str, bool] = field(default_factory=dict[str, bool], repr=False)
 
     def __repr__(self) -> str:
         """One line: the name."""
         return f"Family({self.name!r})"
 
+    @property
+    def embedding(self) -> str:
+        """The usual name of its token embedding, "" when the table has none."""
+        for template, rows in self.rows.items():
+            if rows[0].roles[:1] == (EMBEDDING,) and "#" not in template:
+                return rows[0].key or template
+        return ""
+
     def place(self, name: str) -> Place:
         """Look a stored name up; what the table does not hold has the role unknown."""
+        name = unwrapped(name)
         template, indices = template_of(name)
         row = self._row(template, indices)
         if row is None or not row.roles:
-            return self._outside(name)
+            place = self._outside(name)
+            return place if row is None else place._replace(reason=row.reason)
         return Place(
             _filled(row.key, indices) if row.key else name,
             row.roles,
@@ -179,7 +198,7 @@ class Family:
 
     def reason(self, name: str) -> str:
         """Why a stored array of two or more axes is no matrix (a buffer, vectors stacked over experts), "" else."""
-        row = self._row(*template_of(name))
+        row = self._row(*template_of(unwrapped(name)))
         return "" if row is None else row.reason
 
     def is_buffer(self, name: str) -> bool:
@@ -198,11 +217,19 @@ class Family:
             return model in self.tied
         return bool(self.tied) and self.tied == frozenset(self.models)
 
+    def contradicts(self, entries: Mapping[str, TensorEntry]) -> bool:
+        """Whether a stored shape lies the other way round than this family lays it."""
+        for end, tall in self.tall.items():
+            for name, entry in entries.items():
+                if len(entry.shape) == 2 and name.endswith(end) and (entry.shape[0] > entry.shape[1]) is not tall:
+                    return True
+        return False
+
     def _row(self, template: str, indices: tuple[str, ...]) -> Row | None:
-        for row in self.rows.get(template, ()):
-            if not row.fixed or row.fits(indices):
-                return row
-        return None
+        rows = self.rows.get(template)
+        if rows is None:
+            return None
+        return rows[0] if not rows[0].fixed else next((row for row in rows if row.fits(indices)), None)
 
     def _outside(self, name: str) -> Place:
         """The place of a name in no row: its key and, where its mount has layers, its layer."""
@@ -228,14 +255,17 @@ class Family:
 NAMELESS = Family("unknown", "names that no family uses", (), frozenset(), "documentation", {}, ())
 
 
+def unwrapped(name: str) -> str:
+    """A name without what compilers and trainers put before every name of a module that they wrap."""
+    while name.startswith(WRAPPERS):
+        name = name[name.index(".") + 1 :]
+    return name
+
+
 def template_of(name: str) -> tuple[str, tuple[str, ...]]:
-    """A name with # for every part that is an index of one to five ASCII digits, and those indices in order."""
-    parts = name.split(".")
-    found = [at for at, part in enumerate(parts) if part.isdigit() and part.isascii() and len(part) <= INDEX_DIGITS]
-    indices = tuple([parts[at] for at in found])
-    for at in found:
-        parts[at] = "#"
-    return ".".join(parts), indices
+    """A name with # for every part but the first that is an index of one to five ASCII digits, and those in order."""
+    pieces = INDEX.split(name)
+    return ".#".join(pieces[::2]), tuple(pieces[1::2])
 
 
 def _filled(key: str, indices: tuple[str, ...]) -> str:
@@ -255,7 +285,7 @@ def _layer(parts: list[str], pattern: tuple[str, ...]) -> int | None:
         if wanted != "#":
             if part != wanted:
                 return None
-        elif part.isdigit() and part.isascii() and len(part) <= INDEX_DIGITS:
+        elif INDEX.fullmatch("." + part):
             found = int(part)
         else:
             return None
@@ -270,23 +300,41 @@ def families() -> tuple[Family, ...]:
     return read_families()
 
 
-def recognise(names: Iterable[str], config: Mapping[str, Any] | None = None) -> Family | None:
+@lru_cache(maxsize=1)
+def _namers() -> Mapping[str, tuple[tuple[int, bool], ...]]:
+    """Template to the families that have it, by position, and whether it names a block matrix there."""
+    found: dict[str, list[tuple[int, bool]]] = {}
+    for position, family in enumerate(families()):
+        for template, rows in family.rows.items():
+            block = any(row.roles and row.roles[0].is_block_linear for row in rows)
+            found.setdefault(template, []).append((position, block))
+    return {template: tuple(each) for template, each in found.items()}
+
+
+def recognise(
+    names: Iterable[str],
+    config: Mapping[str, Any] | None = None,
+    entries: Mapping[str, TensorEntry] | None = None,
+) -> Family | None:
     """The family that names the most block matrices among `names`, None when no family names any.
 
-    Names decide: a configuration can be absent or wrong, names cannot. Only between families that name equally many
-    is the model type asked, then the order of the table.
+    Names decide: a configuration can be absent or wrong, names cannot. Between families that name equally many the
+    model type is asked, then how many names of any kind they have, then the order of the table. Families that differ
+    in nothing but how a matrix lies are told apart by its shape, where the stored tensors are given.
     """
-    counts = Counter(template_of(name)[0] for name in names)
+    counts = Counter([".#".join(INDEX.split(unwrapped(name))[::2]) for name in names])
+    blocks: Counter[int] = Counter()
+    named: Counter[int] = Counter()
+    for template, number in counts.items():
+        for position, block in _namers().get(template, ()):
+            named[position] += number
+            blocks[position] += number * block
     model: Any = (config or {}).get("model_type")
     best: Family | None = None
-    most = (0, False)
-    for family in families():
-        count = sum(
-            number
-            for template, number in counts.items()
-            if any(row.roles and row.roles[0].is_block_linear for row in family.rows.get(template, ()))
-        )
-        rank = (count, isinstance(model, str) and model in family.models)
-        if count and rank > most:
+    most = (0, False, 0)
+    for position in sorted(position for position, count in blocks.items() if count):
+        family = families()[position]
+        rank = (blocks[position], isinstance(model, str) and model in family.models, named[position])
+        if rank > most and not (entries and family.contradicts(entries)):
             best, most = family, rank
     return best

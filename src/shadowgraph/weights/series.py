@@ -19,8 +19,11 @@ from shadowgraph.weights.directory import contained, holds_weights, is_partition
 from shadowgraph.weights.matrix import Skipped
 
 STEPS_CAP = 10_000
-_STEP = re.compile(r"(?:.*[-_.])?(?:checkpoint|ckpt|step|steps|iter|iteration)[-_]?([0-9]{1,15})", re.ASCII)
-_LIKE_A_STEP = re.compile(r"checkpoint|ckpt|step|iter", re.ASCII)
+_STEP = re.compile(
+    r"(?:.*[-_.])?(?:checkpoint|ckpt|step|steps|iter|iteration|epoch)[-_]?([0-9]{1,15})(?:-tokens[0-9]+[KMBT]?)?",
+    re.ASCII,
+)
+_LIKE_A_STEP = re.compile(r"checkpoint|ckpt|step|iter|epoch", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,10 @@ class Series:
 
 def is_series(path: Path) -> bool:
     """Whether a folder holds no weights of its own but folders that are named after steps."""
-    if not path.is_dir():
+    try:
+        if not path.is_dir():
+            return False
+    except (OSError, ValueError):  # opening it says what is wrong with the path
         return False
     names = listing(path)
     if holds_weights(names) or is_partitioned(names):
@@ -93,7 +99,9 @@ def open_series(path: Path, *, stable_for: float = 0.0) -> Series:
             steps.append(Step(step, checkpoint))
     if not steps:
         why = f"; {skipped[0].tensor}: {skipped[0].reason}" if skipped else ""
-        raise CheckpointError(f"no checkpoint of a training series can be read{printable(why, 400)}", where=str(path))
+        hint = "" if skipped else "name its folders checkpoint-100, checkpoint-200, …; one model needs no --series"
+        found_none = f"no checkpoint of a training series can be read{printable(why, 400)}"
+        raise CheckpointError(found_none, where=str(path), hint=hint)
     return Series(path, tuple(steps), tuple(skipped), tuple(_gaps([each.step for each in steps])))
 
 
@@ -119,12 +127,34 @@ def _candidates(path: Path) -> tuple[list[tuple[int, Path]], list[Skipped]]:
     return [(step, contained(path, chosen[step])) for step in sorted(chosen)], skipped
 
 
-def _unfit(checkpoint: Checkpoint, before: list[Step], stable_for: float) -> str:
-    """Why a readable checkpoint does not join the series, "" when it does."""
+def require_settled(checkpoint: Checkpoint, stable_for: float) -> None:
+    """Refuse a checkpoint that something wrote to a moment ago.
+
+    Args:
+        checkpoint: an opened checkpoint.
+        stable_for: seconds for which none of its files may have been written.
+
+    Raises:
+        CheckpointError: it may be unfinished.
+    """
+    reason = _unsettled(checkpoint, stable_for)
+    if reason:
+        raise CheckpointError(reason, where=str(checkpoint.path), hint="wait until the save has finished")
+
+
+def _unsettled(checkpoint: Checkpoint, stable_for: float) -> str:
     newest = max((entry.file.modified_ns for entry in checkpoint.entries), default=0) / 1e9
     age = time.time() - newest
     if stable_for > 0 and age < stable_for:
         return f"written {max(age, 0.0):.0f} s ago, less than {stable_for:g} s: it may be unfinished"
+    return ""
+
+
+def _unfit(checkpoint: Checkpoint, before: list[Step], stable_for: float) -> str:
+    """Why a readable checkpoint does not join the series, "" when it does."""
+    unsettled = _unsettled(checkpoint, stable_for)
+    if unsettled:
+        return unsettled
     if before:
         first = before[0].checkpoint
         other = {(e.name, e.shape) for e in first.entries} ^ {(e.name, e.shape) for e in checkpoint.entries}

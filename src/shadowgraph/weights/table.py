@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from shadowgraph.errors import Defect
 from shadowgraph.weights.roles import BLOCKS, SLOTS, TOWERS, Family, Role, Row, Stem, template_of
 
 FOLDER = "families"
-NO_MATRIX = {"buffers": "buffer, no parameter", "vectors": "vectors (norm or bias), stacked"}
+NO_MATRIX = {"buffers": "buffer, no parameter", "vectors": "vectors (norm or bias), stacked", "marks": ""}
 Table = dict[str, Any]
 
 
@@ -53,7 +54,12 @@ def _family(data: Table, parts: Mapping[str, Table]) -> Family:
     models = tuple(cast(list[str], data["models"]))
     tied = frozenset(cast(list[str], data.get("tied", [])))
     _require(tied <= set(models), "tied", data)
-    return Family(data["name"], data["title"], models, tied, data["evidence"], rows, tuple(stems))
+    for first, *others in cast(list[list[str]], data.get("copies", [])):
+        _require(first in rows, first, data)
+        for name in others:
+            rows[name] = tuple(replace(row, key=rows[first][0].key or first) for row in rows[first])
+    tall = cast(dict[str, bool], data.get("tall", {}))
+    return Family(data["name"], data["title"], models, tied, data["evidence"], rows, tuple(stems), tall)
 
 
 def _closure(names: list[str], parts: Mapping[str, Table]) -> Iterator[Table]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer", "run git lfs pull"),
-    (b"PK\x03\x04", "a zip archive (as torch writes)", "convert it to safetensors"),
     (b"PK\x05\x06", "an empty zip archive", "download it again"),
     (b"GGUF", "a GGUF file", "convert it to safetensors"),
     (b"\x93NUMPY", "a numpy array", "convert it to safetensors"),
@@ -22,6 +21,23 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
 )
 
 
+_TORCH_MEMBERS = (b"/data.pkl", b"/byteorder", b"/version", b"/.format_version", b"/.storage_alignment")
+_LOCAL_NAME = 30  # first byte of the first member's name in a zip archive
+
+
+def _archive(head: bytes) -> tuple[str, str]:
+    """A zip archive by the name of its first member."""
+    member = head[_LOCAL_NAME : _LOCAL_NAME + int.from_bytes(head[26:28], "little")]
+    if member.endswith(b".npy"):
+        return "content is a zip archive of numpy arrays (npz)", "convert it to safetensors"
+    if member.endswith(_TORCH_MEMBERS):
+        return (
+            "content is a zip archive of torch, a pickle with data",
+            "pickles can run code and are never opened; convert it to safetensors",
+        )
+    return "content is a zip archive", "unpack it first, or convert it to safetensors"
+
+
 def foreign_content(head: bytes) -> tuple[str, str] | None:
     """Name the content of a refused file.
 
@@ -31,6 +47,8 @@ def foreign_content(head: bytes) -> tuple[str, str] | None:
     Returns:
         What it is and what to do, or None when nothing is recognised.
     """
+    if head.startswith(b"PK\x03\x04"):
+        return _archive(head)
     for magic, kind, advice in _MAGIC:
         if head.startswith(magic):
             return f"content is {kind}", advice
@@ -43,6 +61,8 @@ def foreign_content(head: bytes) -> tuple[str, str] | None:
         return "content looks like HTML, not weights", "the download returned a web page; download the file again"
     if text.startswith((b'{"error', b'{"message')):
         return "content is an error message of a server", "download the file again"
+    if text.startswith((b'{"', b"{\n", b"{\r", b"{}", b"[")) and b"\0" not in head:
+        return "content is JSON text, not weights", "give the folder it belongs to"
     if head and not any(head):
         return "content is all zeros, a partial download", "download the file again"
     return None

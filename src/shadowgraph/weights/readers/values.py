@@ -7,8 +7,7 @@ Not here: headers, which tensor is the scale of which (see `quantised`), splitti
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 
 from shadowgraph.errors import CheckpointError, printable
 from shadowgraph.weights.readers.span import current_stamp, opened, read_into, require_unchanged
-from shadowgraph.weights.tensor import ELEMENT_TYPES, FLOAT8, Scale, Stamp, TensorEntry
+from shadowgraph.weights.tensor import ELEMENT_TYPES, FLOAT8, Scale, TensorEntry
 
+_WIDER = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
 PIECE = 1 << 20  # bytes decoded at a time: they and their float64 values fit into a core's cache
 
 Rows = tuple[int, int]
@@ -41,11 +41,60 @@ def read_values(entry: TensorEntry, rows: Rows | None = None) -> NDArray[np.floa
         CheckpointError: a type that is not decomposed, or a file changed or cut since its header was read.
         EnvironmentFault: the device refuses.
     """
-    shape = _cut(entry, rows)
-    out = np.empty(math.prod(shape), dtype=np.float64)
-    for start, values in _pieces(entry, rows):
-        out[start : start + values.size] = values
-    return out.reshape(shape)
+    each = math.prod(entry.shape[1:])
+    if rows is None:
+        return read_runs(entry, 1, [(0, entry.parameters)]).reshape(entry.shape)
+    return read_runs(entry, each, [rows]).reshape(rows[1] - rows[0], *entry.shape[1:])
+
+
+def read_runs(entry: TensorEntry, width: int, runs: Sequence[Rows]) -> NDArray[np.float64]:
+    """Read runs of lines of a tensor seen as lines of `width` elements, one run below the other.
+
+    Args:
+        entry: the tensor; `width` is the product of its last axes.
+        width: elements of one line.
+        runs: first and last + 1 line of each run.
+
+    Returns:
+        Float64 array (lines in all, width); little more than it is in memory.
+
+    Raises:
+        CheckpointError: as `read_values`.
+        EnvironmentFault: the device refuses.
+    """
+    spans = [(first * width, last * width) for first, last in runs]
+    out = np.empty(sum(last - first for first, last in spans), dtype=np.float64)
+    for _ in _pieces(entry, spans, into=out):
+        pass
+    return out.reshape(-1, width)
+
+
+def read_turned(entry: TensorEntry, width: int, lines: Rows, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Read columns of a tensor seen as lines of `width` elements, turned: what is stored as (in, out) as (out, in).
+
+    All of these lines pass through memory a piece at a time; only the result stays.
+
+    Args:
+        entry: the tensor; `width` is the product of its last axes.
+        width: elements of one line.
+        lines: first and last + 1 line.
+        columns: the columns wanted, in this order.
+
+    Returns:
+        Float64 array (number of columns, number of lines).
+
+    Raises:
+        CheckpointError: as `read_values`.
+        EnvironmentFault: the device refuses.
+    """
+    first, last = lines
+    out = np.empty((len(columns), last - first), dtype=np.float64)
+    whole = len(columns) == width and bool(np.array_equal(columns, np.arange(width)))
+    for start, values in _pieces(entry, [(first * width, last * width)], width):
+        piece = values.reshape(-1, width)
+        at = start // width
+        out[:, at : at + piece.shape[0]] = piece.T if whole else piece[:, columns].T
+    return out
 
 
 def value_strips(entry: TensorEntry, runs: Sequence[Rows]) -> Iterator[NDArray[np.float64]]:
@@ -64,15 +113,13 @@ def value_strips(entry: TensorEntry, runs: Sequence[Rows]) -> Iterator[NDArray[n
         CheckpointError: as `read_values`.
         EnvironmentFault: the device refuses.
     """
-    longest = max((_cut(entry, run) for run in runs), default=(0,))
     each = math.prod(entry.shape[1:])
-    out = np.empty(longest[0] * each, dtype=np.float64)
-    with _opened(entry, out.size) as decoder:
-        for first, last in runs:
-            values = out[: (last - first) * each]
-            for start in range(0, values.size, decoder.step):
-                decoder.read(first * each + start, values[start : start + decoder.step])
-            yield values.reshape((last - first, *entry.shape[1:]))
+    out = np.empty(max((last - first for first, last in runs), default=0) * each, dtype=np.float64)
+    for first, last in runs:
+        values = out[: (last - first) * each]
+        for _ in _pieces(entry, [(first * each, last * each)], into=values):
+            pass
+        yield values.reshape((last - first, *entry.shape[1:]))
 
 
 def subtract_values(values: NDArray[np.float64], entry: TensorEntry, rows: Rows | None = None) -> None:
@@ -88,8 +135,10 @@ def subtract_values(values: NDArray[np.float64], entry: TensorEntry, rows: Rows 
         EnvironmentFault: the device refuses.
     """
     flat = values.reshape(-1)
+    each = math.prod(entry.shape[1:])
+    span = (0, entry.parameters) if rows is None else (rows[0] * each, rows[1] * each)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is the caller's to find
-        for start, piece in _pieces(entry, rows):
+        for start, piece in _pieces(entry, [span]):
             flat[start : start + piece.size] -= piece
 
 
@@ -109,85 +158,49 @@ def stored_pieces(entry: TensorEntry, size: int = 1 << 22) -> Iterator[NDArray[n
         require_unchanged(current_stamp(descriptor, stamp.path), entry.file)
 
 
-def _cut(entry: TensorEntry, rows: Rows | None) -> tuple[int, ...]:
-    if entry.unreadable:
-        raise CheckpointError(
-            f"values are not read ({entry.unreadable})", where=f"{entry.file.path}: tensor '{printable(entry.name)}'"
-        )
-    return entry.shape if rows is None else (rows[1] - rows[0], *entry.shape[1:])
+def _pieces(
+    entry: TensorEntry, spans: Sequence[Rows], line: int = 1, into: NDArray[np.float64] | None = None
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Decoded values of spans of elements in order, with their place in the result; whole lines at a time.
 
-
-@dataclass(slots=True)
-class _Decoder:
-    """One open tensor and the buffers its elements pass through.
-
-    Attributes:
-        entry: the tensor.
-        file: descriptor and stamp of its file.
-        step: elements decoded at a time; with a scale, whole runs of the last axis.
-        raw: stored bytes of one step.
-        wide: scratch of one step, for types that need it.
-        factors: factors of the blocks, None without a scale.
+    With a scale the spans begin and end on runs of the last axis, and so do the pieces. They are decoded where they
+    belong in `into`, or where the next piece will lie too.
     """
-
-    entry: TensorEntry
-    file: tuple[int, Stamp]
-    step: int
-    raw: NDArray[np.uint8]
-    wide: NDArray[np.uint32]
-    factors: NDArray[np.float64] | None
-
-    def read(self, start: int, out: NDArray[np.float64]) -> None:
-        """Decode the elements from number `start` on into `out`, at most a step of them."""
-        entry = self.entry
-        width = ELEMENT_TYPES[entry.dtype].bits // 8
-        raw = self.raw[: out.size * width]
-        read_into(*self.file, entry.offset + start * width, raw)
-        _decode(raw, entry.dtype, out, self.wide)
-        if self.factors is not None and entry.scale is not None:
-            run = entry.shape[-1]
-            _apply(out.reshape(-1, run), start // run, entry.shape, entry.scale.extents, self.factors)
-
-
-@contextmanager
-def _opened(entry: TensorEntry, most: int) -> Generator[_Decoder]:
-    """Open a tensor to decode at most `most` elements at a time; afterwards its file must be what it was."""
+    if entry.unreadable:
+        raise CheckpointError(f"values are not read ({entry.unreadable})", where=_place(entry))
     width = ELEMENT_TYPES[entry.dtype].bits // 8
-    factors = None if entry.scale is None else _factors(entry.scale)
-    run = max(entry.shape[-1], 1) if factors is not None else 1
-    step = max(1, PIECE // width // run) * run
-    count = min(step, most)
-    wide = np.empty(count if entry.dtype == "BF16" else 0, dtype=np.uint32)
+    factors = _Factors.of(entry, spans)
+    line = math.lcm(max(line, 1), 1 if factors is None else factors.run)
+    step = max(1, PIECE // width // line) * line
+    longest = min(step, max((last - first for first, last in spans), default=0))
+    buffer = np.empty(longest * width, dtype=np.uint8)
+    values = np.empty(longest if into is None else 0, dtype=np.float64)
+    done = 0
     with opened(entry.file.path, entry.file) as (descriptor, stamp):
-        yield _Decoder(entry, (descriptor, stamp), step, np.empty(count * width, dtype=np.uint8), wide, factors)
+        for first, last in spans:
+            for start in range(first, last, step):
+                count = min(step, last - start)
+                raw = buffer[: count * width]
+                read_into(descriptor, stamp, entry.offset + start * width, raw)
+                piece = values[:count] if into is None else into[done : done + count]
+                _decode(raw, entry.dtype, piece)
+                if factors is not None:
+                    factors.apply(piece, start)
+                yield done, piece
+                done += count
         require_unchanged(current_stamp(descriptor, stamp.path), entry.file)
 
 
-def _pieces(entry: TensorEntry, rows: Rows | None) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Decoded values in order with the index of the first; with a scale the pieces are whole runs of the last axis."""
-    each = math.prod(entry.shape[1:])
-    first, last = (0, entry.parameters) if rows is None else (rows[0] * each, rows[1] * each)
-    with _opened(entry, last - first) as decoder:
-        values = np.empty(min(decoder.step, last - first), dtype=np.float64)
-        for start in range(first, last, decoder.step):
-            count = min(decoder.step, last - start)
-            decoder.read(start, values[:count])
-            yield start - first, values[:count]
-
-
-def _decode(raw: NDArray[np.uint8], dtype: str, out: NDArray[np.float64], scratch: NDArray[np.uint32]) -> None:
-    """Stored bytes to float64; bfloat16 is the upper half of a float32, made in `scratch`."""
-    if dtype == "BF16":
-        wide = scratch[: out.size]
-        wide[:] = raw.view(np.dtype("<u2"))
-        np.left_shift(wide, 16, out=wide)
-        with np.errstate(invalid="ignore"):  # a signalling NaN may raise a flag when it is widened
-            out[:] = wide.view(np.float32)
-    elif dtype in FLOAT8 or dtype == "F8_E8M0":
+def _decode(raw: NDArray[np.uint8], dtype: str, out: NDArray[np.float64]) -> None:
+    """Stored bytes, which are little-endian, to float64."""
+    if dtype in FLOAT8 or dtype == "F8_E8M0":
         np.take(_table(dtype), raw, out=out, mode="clip")
     else:
-        with np.errstate(invalid="ignore"):
-            out[:] = raw.view(np.dtype({"F64": "<f8", "F32": "<f4", "F16": "<f2"}[dtype]))
+        with np.errstate(invalid="ignore"):  # a signalling NaN may raise a flag when it is widened
+            if dtype == "BF16":
+                out[:] = raw.view(np.dtype("<u2")).astype(np.uint16, copy=False).view(ml_dtypes.bfloat16)
+            else:
+                out[:] = raw.view(_WIDER[dtype])
 
 
 @lru_cache(maxsize=8)
@@ -207,28 +220,68 @@ def _table(dtype: str) -> NDArray[np.float64]:
     return np.arange(256, dtype=np.uint8).view(kind).astype(np.float64)
 
 
-def _factors(scale: Scale) -> NDArray[np.float64]:
-    """All factors of a tensor, in the shape of its grid of blocks."""
-    entry = scale.entry
-    raw = np.empty(entry.size, dtype=np.uint8)
-    with opened(entry.file.path, entry.file) as (descriptor, stamp):
-        read_into(descriptor, stamp, entry.offset, raw)
-    out = np.empty(entry.parameters, dtype=np.float64)
-    _decode(raw, entry.dtype, out, np.empty(out.size, dtype=np.uint32))
-    return out.reshape(scale.grid)
+@dataclass(frozen=True, slots=True)
+class _Factors:
+    """The factors of some spans of an 8-bit tensor: only those rows of the grid that the spans need."""
+
+    entry: TensorEntry
+    scale: Scale
+    grid: NDArray[np.float64]
+    first: int
+
+    @property
+    def run(self) -> int:
+        """Elements of the last axis."""
+        return self.entry.shape[-1]
+
+    @classmethod
+    def of(cls, entry: TensorEntry, spans: Sequence[Rows]) -> _Factors | None:
+        """Read them, None for a tensor that has none.
+
+        Raises:
+            CheckpointError: a factor below zero; one that is not finite makes values that are not.
+        """
+        scale = entry.scale
+        if scale is None or not spans:
+            return None
+        block = math.prod(entry.shape[1:]) * scale.extents[0]
+        first = min(span[0] for span in spans) // block
+        last = max(-(-max(span[1] for span in spans) // block), first)
+        each = math.prod(scale.grid[1:])
+        stored = scale.entry
+        width = ELEMENT_TYPES[stored.dtype].bits // 8
+        raw = np.empty((last - first) * each * width, dtype=np.uint8)
+        with opened(stored.file.path, stored.file) as (descriptor, stamp):
+            read_into(descriptor, stamp, stored.offset + first * each * width, raw)
+        out = np.empty((last - first) * each, dtype=np.float64)
+        _decode(raw, stored.dtype, out)
+        if (out < 0.0).any():
+            raise CheckpointError("a factor of the scale is below zero", where=_place(stored))
+        return cls(entry, scale, out.reshape(last - first, *scale.grid[1:]), first)
+
+    def apply(self, values: NDArray[np.float64], start: int) -> None:
+        """Multiply values, the first of them element number `start`, by the factors of their blocks.
+
+        Raises:
+            CheckpointError: a factor of zero for values that are not.
+        """
+        shape, extents, run = self.entry.shape, self.scale.extents, self.run
+        lines = values.reshape(-1, run)
+        places = np.unravel_index(np.arange(start // run, start // run + lines.shape[0]), shape[:-1])
+        rows = [place // extent for place, extent in zip(places, extents[:-1], strict=True)]
+        rows[0] = rows[0] - self.first
+        chosen = self.grid[tuple(rows)]
+        if chosen.shape[1] > 1 and run % extents[-1] == 0:
+            lines, chosen = values.reshape(-1, chosen.shape[1], extents[-1]), chosen[:, :, np.newaxis]
+        elif chosen.shape[1] > 1:
+            chosen = chosen[:, np.arange(run) // extents[-1]]
+        if not chosen.all() and lines[np.broadcast_to(chosen == 0.0, lines.shape)].any():
+            raise CheckpointError(
+                "a factor of the scale is zero for values that are not", where=_place(self.scale.entry)
+            )
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is the caller's to find
+            lines *= chosen
 
 
-def _apply(
-    values: NDArray[np.float64],
-    first: int,
-    shape: tuple[int, ...],
-    extents: tuple[int, ...],
-    factors: NDArray[np.float64],
-) -> None:
-    """Multiply runs of the last axis, the first of them number `first`, by the factors of their blocks."""
-    blocks = np.arange(shape[-1]) // extents[-1]
-    places = np.unravel_index(np.arange(first, first + values.shape[0]), shape[:-1])
-    rows = tuple(place // extent for place, extent in zip(places, extents[:-1], strict=True))
-    chosen = factors[rows]
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is the caller's to find
-        values *= chosen if chosen.shape[1] == 1 else chosen[:, blocks]
+def _place(entry: TensorEntry) -> str:
+    return f"{entry.file.path}: tensor '{printable(entry.name)}'"
