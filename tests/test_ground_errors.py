@@ -85,8 +85,14 @@ def test_printable_escapes(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-def test_printable_cuts_long_text_and_says_so() -> None:
-    assert printable("x" * 500, limit=10) == "x" * 10 + "…"
+def test_printable_cuts_long_text_in_its_middle_and_says_so() -> None:
+    assert printable("a" * 300 + "z" * 200, limit=10) == "aaaaa…zzzzz"
+    assert printable("a" * 300 + "z", limit=1) == "a…"
+
+
+def test_a_long_path_leaves_the_finding_whole() -> None:
+    fault = CheckpointError("cut", where="/d" * 500 + "/model.safetensors", hint="fetch it again")
+    assert str(fault).endswith("/model.safetensors: cut; fetch it again")
 
 
 def test_require_is_silent_for_a_module_that_is_there() -> None:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from shadowgraph.errors import ShadowgraphError
     from shadowgraph.footprint.contrast import contrast
     from shadowgraph.footprint.endpoint import endpoint
+    from shadowgraph.footprint.merge import merge
     from shadowgraph.footprint.scan import scan
     from shadowgraph.footprint.table import Footprint, read_footprint
+    from shadowgraph.footprint.trajectory import trajectory
     from shadowgraph.measures.catalogue import CATALOGUE, evaluate
     from shadowgraph.measures.spectrum import Reading, Spectrum
     from shadowgraph.report.report import render_audit, render_study
@@ -46,6 +48,7 @@ __all__ = [
     "contrast",
     "endpoint",
     "evaluate",
+    "merge",
     "open_checkpoint",
     "pair",
     "prove_matched",
@@ -56,6 +59,7 @@ __all__ = [
     "score",
     "spectrum_of",
     "train",
+    "trajectory",
     "write_suite",
 ]
 
@@ -75,6 +79,7 @@ _HOMES = {
     "contrast": "footprint.contrast",
     "endpoint": "footprint.endpoint",
     "evaluate": "measures.catalogue",
+    "merge": "footprint.merge",
     "open_checkpoint": "weights.checkpoint",
     "pair": "weights.pairing",
     "prove_matched": "runs.matched",
@@ -85,6 +90,7 @@ _HOMES = {
     "score": "scores.score",
     "spectrum_of": "spectra.plan",
     "train": "runs.train",
+    "trajectory": "footprint.trajectory",
     "write_suite": "scores.suite",
 }
 

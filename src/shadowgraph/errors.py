@@ -18,9 +18,10 @@ def printable(text: str, limit: int = 200) -> str:
         limit: largest number of characters kept.
 
     Returns:
-        One line without control (Cc), format (Cf), surrogate (Cs) or separator (Zl, Zp) characters.
+        One line without control (Cc), format (Cf), surrogate (Cs) or separator (Zl, Zp) characters; what is too long
+        is cut in its middle, because both ends of a path or a name tell more.
     """
-    kept = text if len(text) <= limit else text[:limit] + "…"
+    kept = text if len(text) <= limit else f"{text[: limit - limit // 2]}…{text[len(text) - limit // 2 :]}"
     return "".join(
         character
         if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn"}

@@ -95,7 +95,7 @@ def test_a_run_is_listed_by_step_and_one_model_is_no_run(tmp_path: Path, capsys:
     assert [each["step"] for each in document["steps"]] == [3, 20, 100]
     code, said = asked(capsys, str(tmp_path / "run" / "checkpoint-3"), "--series")
     assert code == 3
-    assert "one model needs no --series" in said
+    assert "one model is read by inspect and scan" in said
 
 
 @pytest.mark.parametrize(

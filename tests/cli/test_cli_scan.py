@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from shadowgraph.cli.main import main
+from shadowgraph.cli.scan_table import number
 from shadowgraph.seeds import generator
 
 NAMES = {
@@ -47,7 +48,7 @@ def test_scan_writes_files_table_and_json(
     out, rows = tmp_path / "out", tmp_path / "rows.csv"
     assert main(["scan", pair[0], "--base", pair[1], "--output", str(out), "--csv", str(rows), "--nulls", "none"]) == 0
     text = capsys.readouterr().out
-    assert "object O3" in text
+    assert "the update W1 - W0 (O3); no null was asked for" in text
     assert "levels mean nothing alone" in text
     assert sorted(path.name for path in out.iterdir()) == ["footprint.json", "footprint.parquet", "spectra.parquet"]
     with rows.open(newline="") as stream:
@@ -133,3 +134,72 @@ def test_series_lists_steps_and_what_was_left_out(
 def test_a_new_verb_shows_two_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
     assert capsys.readouterr().out.count(f"shadowgraph {verb}") >= 2
+
+
+def test_the_table_says_what_its_numbers_are(pair: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scan", pair[0], "--base", pair[1], "--objects", "O3", "--heads"]) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert "each value / that of Gaussian noise of the same shape" in lines[0]
+    assert len({len(line) for line in lines[1:6]}) == 1  # columns stand under their titles
+    assert all(" / " in line for line in lines[2:6])
+    assert any(line.startswith("energy of the update by slot: ") and line.count("%") == 3 for line in lines)
+    assert any("Gini" in line and "centre of depth" in line for line in lines)
+    assert any(line.startswith("note: heads: ov cannot be read in 1 layer") for line in lines)
+    assert lines[-3].startswith("K ")
+    assert lines[-3].endswith("in nats")
+    assert shown.err == ""  # no line of progress for what takes a moment
+    assert main(["scan", pair[0], "--base", pair[1], "--nulls", "rowcol"]) == 0
+    assert "noise with the same row and column energies" in capsys.readouterr().out
+
+
+def test_nothing_changed_is_told_in_words(pair: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scan", pair[1], "--base", pair[1], "--nulls", "none"]) == 0
+    text = capsys.readouterr().out
+    assert "K (no_change)" in text
+    assert "3 no_change" in text
+    assert text.count("no update to read") == 1
+    assert "None" not in text
+
+
+def test_what_was_left_out_is_one_line_a_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(model(tmp_path / "normed"))
+    norms = {f"model.layers.{layer}.input_layernorm.weight": np.ones(16) for layer in range(5)}
+    save_file(load_file(folder / "model.safetensors") | norms, folder / "model.safetensors")
+    assert main(["scan", str(folder), "--nulls", "none"]) == 0
+    left = [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out: ")]
+    assert len(left) == 1
+    assert left[0].startswith("left out: 5 (vector (norm or bias)): model.layers.0.input_layernorm.weight, ")
+    assert left[0].endswith(", …")
+
+
+def test_a_contrast_says_which_update_is_meant(
+    pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = model(tmp_path / "other", 8, seed=3)
+    assert main(["compare", pair[0], other, "--base", pair[1]]) == 0
+    assert "the update of A is the more concentrated; it is 0." in capsys.readouterr().out
+    assert main(["compare", other, pair[0], "--base", pair[1]]) == 0
+    assert "the update of A is the less concentrated; it is " in capsys.readouterr().out
+    assert main(["compare", other, other, "--base", pair[1]]) == 0
+    assert "equally concentrated\nk by slot" in capsys.readouterr().out
+    assert main(["compare", pair[1], pair[0], "--base", pair[1]]) == 0
+    text = capsys.readouterr().out
+    assert "K absent" in text
+    assert "concentrated" not in text
+
+
+@pytest.mark.parametrize(("value", "text"), [(6.7, "6.70"), (0.0594, "0.0594"), (1234.4, "1234"), (51.0, "51.0")])
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize("verb", ["scan", "compare", "series", "inspect"])
+def test_examples_stay_lines_of_their_own(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    assert main([verb, "--help"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "Examples:" in lines
+    assert sum(line.startswith(f"shadowgraph {verb} ./") for line in lines) >= 2

@@ -292,3 +292,24 @@ def test_a_scan_loads_no_model_code(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_exponents_of_both_states_are_subtracted(tmp_path: Path) -> None:
+    """Paper-compatibility: O2 of the tail exponents where both sides have one, with their sample sizes beside O1."""
+    start = tensors(slots={"mlp.up_proj": (160, 140)}, layers=1)
+    heavy = changed(start, lambda name, values: 0.02 * generator(4, name).standard_t(2.5, values.shape))
+    models = saved(tmp_path / "b", heavy), saved(tmp_path / "a", start)
+    found = scan(*models, nulls=())
+    name = "model.layers.0.mlp.up_proj.weight"
+    base = {row.measure: row for row in scan(models[1], nulls=()).rows if row.tensor == name}
+    rows = {(row.object, row.measure): row for row in found.rows if row.tensor == name}
+    for key in ("hill_alpha", "mp_softrank", "alpha", "alpha_hat"):
+        change, state, old = rows["O2", key], rows["O1", key], base[key]
+        if state.value is not None and old.value is not None:
+            assert change.value == pytest.approx(state.value - old.value)
+        else:
+            assert change.status in {state.status, old.status}
+    assert rows["O2", "hill_alpha"].value is not None
+    assert ("O2", "alpha_tail") not in rows
+    assert ("O3", "alpha") not in rows
+    assert rows["O3", "variance_of_change"].value is not None

@@ -14,7 +14,7 @@ from shadowgraph.errors import Defect
 from shadowgraph.footprint.nulls import gaussian_spectra
 from shadowgraph.measures import null
 from shadowgraph.measures.spectrum import Reading, Spectrum
-from shadowgraph.measures.spikes import Spikes, spike_count, spike_energy, spike_readings, spikes
+from shadowgraph.measures.spikes import FALSE_ALARM, Spikes, spike_count, spike_energy, spike_readings, spikes
 from shadowgraph.seeds import generator
 
 
@@ -40,6 +40,17 @@ def test_tracy_widom_quantiles(probability: float, quantile: float) -> None:
     """Tolerance: the printed digits."""
     assert null.tracy_widom_quantile(probability) == pytest.approx(quantile, abs=4e-4)
     assert null.tracy_widom_cdf(quantile) == pytest.approx(probability, abs=1e-4)
+
+
+def test_kept_quantiles_are_what_a_search_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every quantile kept as a number, searched anew; a scan at the usual rate takes no determinant."""
+    kept = dict(null._QUANTILES)  # pyright: ignore[reportPrivateUsage]
+    for probability, quantile in kept.items():
+        assert null._quantile(probability) == pytest.approx(quantile, abs=1e-9)  # pyright: ignore[reportPrivateUsage]
+    null.tracy_widom_quantile.cache_clear()
+    monkeypatch.setattr(null, "tracy_widom_cdf", lambda _: pytest.fail("a determinant was taken"))  # pyright: ignore[reportUnknownLambdaType]
+    for rate in (FALSE_ALARM, 0.1, 0.05, 0.01, 0.005, 1e-4):
+        assert null.tracy_widom_quantile(1.0 - rate) == kept[round(1.0 - rate, 12)]
 
 
 def test_tracy_widom_moments() -> None:

@@ -6,6 +6,7 @@ Not here: the contrast (`footprint.contrast`). Two models are one observation ea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,22 +105,36 @@ def _table(found: Contrast, shared: Mapping[str, Mapping[str, Reading]]) -> list
     """K first, then its variants, then slots by layer."""
     named = {"K": found.K, "K_emb": found.K_emb, "log norm": found.log_norm}
     lines = [f"A - B, in nats: {', '.join(f'{name} {_text(reading)}' for name, reading in named.items())}"]
-    odd = ", ".join(found.exceptions)
-    lines.append(f"variants of K with another sign: {odd}" if odd else "every variant of K has its sign")
-    lines.extend(f"  {key:24} {_text(reading):>10}" for key, reading in found.variants.items())
-    lines.append(f"{'slot':24} {'mean':>10}  by layer")
+    if found.K.value == 0.0:
+        lines.append("the updates of A and B are equally concentrated")
+    elif found.K.value is not None:
+        more = "more" if found.K.value > 0 else "less"
+        lines.append(f"the update of A is the {more} concentrated{_size(found.log_norm)}")
+        odd = ", ".join(found.exceptions)
+        lines.append(f"variants of K with another sign: {odd}" if odd else "every variant of K has the sign of K:")
+        lines.extend(f"  {key:24} {_text(reading):>10}" for key, reading in found.variants.items())
+    if found.per_slot:
+        lines.append(f"{'k by slot':26} {'mean':>10}  by layer")
     for slot, mean in found.per_slot.items():
         layers = " ".join(f"{value:+.2f}" for value in found.cells[slot].values())
-        lines.append(f"{slot:24} {mean:>+10.3f}  {layers}")
+        lines.append(f"  {slot:24} {mean:>+10.3f}  {layers}")
     if found.dropped:
         lines.append(f"slots that only one has: {', '.join(found.dropped)}")
     if shared:
-        lines.append(f"{'shared leading directions':56} {'left':>10} {'right':>10}  (1 the same, 0 unrelated)")
+        wide = max(map(len, shared))
+        lines.append(f"{'shared directions':{wide}} {'outputs':>10} {'inputs':>10}  (1 the same, 0 as unrelated)")
         for tensor, readings in shared.items():
-            lines.append(f"{tensor:56} " + " ".join(f"{_text(reading):>10}" for reading in readings.values()))
+            lines.append(f"{tensor:{wide}} " + " ".join(f"{_text(reading):>10}" for reading in readings.values()))
     lines.append("two models are one observation each: differences, no interval")
     return lines
 
 
 def _text(reading: Reading) -> str:
     return reading.status if reading.value is None else f"{reading.value:+.3f}"
+
+
+def _size(log_norm: Reading) -> str:
+    """The sizes of two updates, which a difference in concentration must not be mistaken for."""
+    if log_norm.value is None:
+        return ""
+    return f"; it is {math.exp(log_norm.value):.2f} times as large for its base as that of B"

@@ -6,6 +6,7 @@ Not here: what a verb does.
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import traceback
@@ -22,13 +23,14 @@ from shadowgraph.cli.audit import audit_command
 from shadowgraph.cli.compare import compare_command
 from shadowgraph.cli.doctor import doctor_command
 from shadowgraph.cli.inspect import inspect_command
-from shadowgraph.cli.output import emit_fault
+from shadowgraph.cli.output import drop_output, emit_fault, help_of
 from shadowgraph.cli.scan import scan_command
 from shadowgraph.cli.series import series_command
 from shadowgraph.cli.study import study_app
-from shadowgraph.errors import Defect, EnvironmentFault, ShadowgraphError
+from shadowgraph.errors import Defect, EnvironmentFault, ShadowgraphError, printable
 
 INTERRUPTED = 130
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 app = typer.Typer(
     name="shadowgraph",
@@ -45,6 +47,8 @@ app.command("compare")(compare_command)
 app.command("series")(series_command)
 app.command("audit")(audit_command)
 app.command("doctor")(doctor_command)
+for _verb in (*app.registered_commands, *study_app.registered_commands):
+    _verb.help = help_of(_verb.callback)
 
 
 def _show_version(wanted: bool) -> None:
@@ -96,15 +100,41 @@ def main(arguments: Sequence[str]) -> int:
     except Terminated:
         typer.echo("terminated; the same command goes on where this one stopped", err=True)
         return 143
-    except MemoryError:
-        return emit_fault(EnvironmentFault("out of memory", hint="free memory or use fewer workers"), as_json)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except (BrokenPipeError, SystemExit):  # the command's own machinery turns the first into the second
+        drop_output()
         return 0
-    except Exception as error:  # noqa: BLE001  the last net: what nobody foresaw is our defect, shown whole
-        traceback.print_exc()
-        return emit_fault(Defect(f"{type(error).__name__}: {error}", hint="please report this"), as_json)
+    except Exception as error:  # noqa: BLE001  the last net
+        return _unforeseen(error, as_json)
     return _interrupted() if code == INTERRUPTED else int(code or 0)
+
+
+def _unforeseen(error: Exception, as_json: bool) -> int:
+    """No memory or no room is the environment's fault; all else is a defect of ours, shown whole."""
+    if isinstance(error, MemoryError):
+        return emit_fault(EnvironmentFault("out of memory", hint="free memory or use fewer workers"), as_json)
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        drop_output()
+        return emit_fault(_refused(error), as_json)
+    traceback.print_exception(error)
+    return emit_fault(Defect(f"{type(error).__name__}: {error}", hint="please report this"), as_json)
+
+
+def _refused(error: OSError) -> EnvironmentFault:
+    """A full or failing device as a fault."""
+    where = printable(str(error.filename)) if error.filename else "output"
+    return EnvironmentFault(f"cannot be written ({error.strerror})", where=where, hint="free space or write elsewhere")
+
+
+def _flushed(code: int) -> int:
+    """Write out what stdout still holds; a reader that left does not change the exit code."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+    except OSError as error:
+        drop_output()
+        return emit_fault(_refused(error), as_json=False)
+    return code
 
 
 def _interrupted() -> int:
@@ -123,4 +153,4 @@ def _usage(error: TyperException) -> ShadowgraphError:
 def run() -> None:
     """Entry point of the installed script."""
     signal.signal(signal.SIGTERM, _on_terminate)
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_flushed(main(sys.argv[1:])))

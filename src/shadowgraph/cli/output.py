@@ -6,7 +6,10 @@ Not here: what is computed.
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
+import re
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -25,6 +28,11 @@ from shadowgraph.work.account import Display, State
 QUIET_EVERY = 15.0  # seconds between progress lines where stderr is no terminal
 
 
+def help_of(verb: Callable[..., object] | None) -> str:
+    """The docstring of a verb with its examples kept as lines: the command line's own machinery would join them."""
+    return re.sub(r"\n\n(?=Examples:|  shadowgraph )", "\n\n\b\n", inspect.getdoc(verb) or "")
+
+
 def emit_json(value: Any) -> None:
     """Write one JSON document to stdout."""
     typer.echo(json.dumps(plain(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False))
@@ -38,8 +46,19 @@ def emit_fault(fault: ShadowgraphError, as_json: bool) -> int:
     """
     typer.echo(f"{fault.label}: {fault}", err=True)
     if as_json:
-        emit_json({"error": fault.as_dict()})
+        try:
+            emit_json({"error": fault.as_dict()})
+            sys.stdout.flush()
+        except OSError:  # the reader is gone or the device full: the fault stands on stderr, its code is kept
+            drop_output()
     return fault.exit_code
+
+
+def drop_output() -> None:
+    """Send what is left of stdout nowhere: the reader is gone or the device full, and the exit would fail on it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def duration(seconds: float) -> str:
@@ -104,8 +123,8 @@ def folder_for(output: Path | None) -> None:
 
 
 def _lines() -> Callable[[State], None]:
-    """A display that writes a line every `QUIET_EVERY` seconds."""
-    last = [0.0]
+    """A display that writes a line every `QUIET_EVERY` seconds, and none for what takes less."""
+    last = [time.monotonic()]
 
     def show(state: State) -> None:
         now = time.monotonic()

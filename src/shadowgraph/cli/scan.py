@@ -1,7 +1,7 @@
 """The verb `scan`: the footprint of a model, alone or against its base.
 
-Here live: its arguments and its table.
-Not here: the computation (`footprint`).
+Here live: its arguments and its document.
+Not here: its table (`scan_table`), the computation (`footprint`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shadowgraph.cli.output import emit_json, folder_for, measuring
+from shadowgraph.cli.scan_table import has_updates, table
 from shadowgraph.errors import SpecError, printable
 
 if TYPE_CHECKING:
-    from shadowgraph.footprint.table import Footprint, Row
+    from shadowgraph.footprint.table import Footprint
     from shadowgraph.spectra.plan import Precision
-
-KEYS = {"participation_ratio": "participation ratio", "erank_energy": "energy rank", "energy_top1": "top-1 energy"}
 
 
 def scan_command(
@@ -34,6 +33,7 @@ def scan_command(
     geometry: Annotated[
         bool, typer.Option("--geometry", help="Compare leading vectors with those of the base.")
     ] = False,
+    heads: Annotated[bool, typer.Option("--heads", help="Read the products of attention heads too.")] = False,
     moments: Annotated[
         Path | None, typer.Option(help="Second moments of the inputs by tensor name, a .safetensors file.")
     ] = None,
@@ -64,6 +64,7 @@ def scan_command(
             objects=_listed(objects),
             nulls=() if nulls == "none" else _listed(nulls),
             geometry=geometry,
+            heads=heads,
             seed=seed,
             jobs=jobs,
             precision=_precision(precision),
@@ -76,10 +77,7 @@ def scan_command(
         write_csv(footprint, csv)
     if output is not None:
         footprint.write(output)
-    if as_json:
-        emit_json(_document(footprint))
-    else:
-        typer.echo("\n".join(_table(footprint)))
+    emit_json(_document(footprint)) if as_json else typer.echo("\n".join(table(footprint)))
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -101,7 +99,7 @@ def _document(footprint: Footprint) -> dict[str, object]:
     from shadowgraph.footprint.table import SCHEMA_VERSION
     from shadowgraph.footprint.variants import variants
 
-    updates = _has_updates(footprint)
+    updates = has_updates(footprint)
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "footprint",
@@ -117,40 +115,3 @@ def _document(footprint: Footprint) -> dict[str, object]:
         "distribution": as_json(distribution(footprint)) if updates else None,
         "rows": list(footprint.rows),
     }
-
-
-def _has_updates(footprint: Footprint) -> bool:
-    return "before" in footprint.parents and all(record.object == "O3" for record in footprint.matrices)
-
-
-def _table(footprint: Footprint) -> list[str]:
-    """The three numbers of every matrix that people look for, what was left out, and K."""
-    from shadowgraph.footprint.endpoint import endpoint
-
-    shown = footprint.matrices[0].object
-    cells: dict[str, dict[str, Row]] = {record.tensor: {} for record in footprint.matrices}
-    for row in footprint.rows:
-        if row.object == shown and row.measure in KEYS and row.null in {"gaussian", "none"}:
-            cells[row.tensor][row.measure] = row
-    lines = [
-        f"{footprint.family}: {footprint.coverage.matrices} matrices; object {shown}; each value / its null",
-        f"{'tensor':56}" + "".join(f" {title:>22}" for title in KEYS.values()),
-    ]
-    for tensor, found in cells.items():
-        lines.append(f"{tensor:56}" + "".join(f" {_cell(found.get(key)):>22}" for key in KEYS))
-    lines.extend(f"left out: {item.tensor} ({item.reason})" for item in footprint.skipped)
-    lines.extend(f"note: {note}" for note in footprint.notes)
-    if _has_updates(footprint):
-        values = endpoint(footprint).as_dict().items()
-        text = [f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in values]
-        lines.append("; ".join(text) + " (levels mean nothing alone; compare with matched runs)")
-    return lines
-
-
-def _cell(row: Row | None) -> str:
-    """A value and its null, or the reason why there is none."""
-    if row is None:
-        return "-"
-    if row.value is None:
-        return row.status
-    return f"{row.value:.3g} / {row.null_mean:.3g}" if row.null_mean is not None else f"{row.value:.3g}"

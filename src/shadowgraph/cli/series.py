@@ -67,6 +67,7 @@ def _table(found: Trajectory) -> list[str]:
         lines.append(" ".join([f"{moment.step:>11}", *(f"{_text(reading):>11}" for reading in readings)]))
     lines.extend(f"left out: {printable(item.tensor)} ({item.reason})" for item in found.skipped)
     lines.extend(f"note: {note}" for note in found.notes)
+    lines.append("K, K_emb, log norm: nats; drift: of the singular values, relative; PR: directions an update moves in")
     lines.append("levels of K mean nothing alone; compare steps of matched runs")
     return lines
 

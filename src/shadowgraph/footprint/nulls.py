@@ -7,7 +7,7 @@ Legend: `m n` rows and columns with m ≤ n after ordering; the null ignores sca
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -15,19 +15,22 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shadowgraph.artifact import read_object, write_json
 from shadowgraph.errors import DataError, Defect, EnvironmentFault
-from shadowgraph.measures.catalogue import CATALOGUE, evaluate_all
+from shadowgraph.measures.catalogue import CATALOGUE, evaluate, evaluate_all
 from shadowgraph.measures.null import participation_ratio_null
 from shadowgraph.measures.spectrum import Reading, Spectrum
 from shadowgraph.seeds import generator as open_generator
+from shadowgraph.spectra.factored import factored_spectrum
 from shadowgraph.spectra.failure import tridiagonal_eigenvalues
 
 # Short side up to which that many draws are made; beyond, the last. Noise of 1,024 rows spreads by less than .2 % in
 # every measure of the whole spectrum and by 1 % in those of its largest value, so that few draws place the mean.
 DRAWS = ((512, 64), (1024, 32), (4096, 16))
 FEWEST_DRAWS = 8
+FACTOR_DRAWS = 32  # of products of two factors
 CACHE_VERSION = 1
 
 
@@ -162,14 +165,18 @@ def null_table(
 
 @lru_cache(maxsize=4096)
 def _kept(shape: tuple[int, int], draws: int, seed: int, what: str, folder: Path) -> Mapping[str, NullValue]:
-    """The table from its file, or simulated and written there; a folder that refuses keeps nothing."""
     path = folder / f"gaussian-{what}-{shape[0]}x{shape[1]}-{draws}-{seed}.json"
-    head = {"kind": "gaussian null", "version": CACHE_VERSION, "keys": sorted(CATALOGUE)}
+    return _stored_or(path, "gaussian null", lambda: _table(*shape, draws, seed, what))
+
+
+def _stored_or(path: Path, kind: str, make: Callable[[], Mapping[str, NullValue]]) -> Mapping[str, NullValue]:
+    """The table from its file, or simulated and written there; a folder that refuses keeps nothing."""
+    head = {"kind": kind, "version": CACHE_VERSION, "keys": sorted(CATALOGUE)}
     with suppress(DataError, OSError):
         stored = read_object(path)
         if all(stored.get(key) == value for key, value in head.items()):
             return _stored_table(stored)
-    table = _table(*shape, draws, seed, what)
+    table = make()
     with suppress(EnvironmentFault):
         write_json(path, head | {"table": {key: asdict(value) for key, value in table.items()}})
     return table
@@ -190,3 +197,72 @@ def _stored_table(stored: Mapping[str, Any]) -> dict[str, NullValue]:
             raise DataError("a null value is no number", where=key)
         found[key] = NullValue(mean, sd, draws, method)
     return found
+
+
+def factor_spectra(shape: tuple[int, int], inner: int, draws: int, generator: np.random.Generator) -> list[Spectrum]:
+    """Spectra of `draws` products of two Gaussian factors, m × r times r × n, without making the factors.
+
+    A Gaussian m × r matrix with m ≥ r has a triangular factor R of independent entries, χ_m, χ_{m−1}, … on the diagonal
+    and normal above it, and orthonormal columns independent of R: the product has the values of R₁ R₂ᵀ.
+
+    Args:
+        shape: (m, n).
+        inner: r.
+        draws: how many, at least 1.
+        generator: the stream of random numbers.
+
+    Returns:
+        Complete spectra of shape `shape`, min(m, n) values of which at most r are not 0.
+
+    Source:
+        Bartlett, On the theory of statistical regression (1933); Muirhead (1982), theorem 3.2.14.
+    """
+    spectra: list[Spectrum] = []
+    for _ in range(draws):
+        left, right = (_bartlett(size, inner, generator) for size in shape)
+        core = factored_spectrum(left, np.ascontiguousarray(right.T))
+        values = np.zeros(min(shape))
+        kept = min(values.size, core.values.size)
+        values[:kept] = core.values[:kept]
+        spectra.append(Spectrum(values, shape, core.energy, core.method, core.error_bound))
+    return spectra
+
+
+def _bartlett(size: int, inner: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """R (r, r) of a Gaussian size × r matrix, or the matrix itself where it has fewer rows than columns."""
+    if size < inner:
+        return generator.standard_normal((size, inner))
+    found = np.triu(generator.standard_normal((inner, inner)), 1)
+    np.fill_diagonal(found, np.sqrt(generator.chisquare(np.arange(size, size - inner, -1, dtype=np.float64))))
+    return found
+
+
+@lru_cache(maxsize=256)
+def factor_null_table(
+    shape: tuple[int, int], inner: int, keys: tuple[str, ...], seed: int = 0, folder: Path | None = None
+) -> Mapping[str, NullValue]:
+    """What scale-free measures read on a product of Gaussian factors; remembered for the life of the process.
+
+    For a change of a product, A1 B1 − A0 B0 with A of r columns, the inner size is 2r: two independent products of
+    equal energy, which is what noise of equal relative size in both factors puts there to first order.
+
+    Args:
+        shape: (m, n) of the product.
+        inner: columns of the left factor and rows of the right.
+        keys: measures of the spectrum to read.
+        seed: of the simulation.
+        folder: where tables are kept between processes, as for `null_table`.
+
+    Returns:
+        Measure key → null value over 32 draws; measures that carry the scale are absent.
+    """
+
+    def make() -> Mapping[str, NullValue]:
+        stream = open_generator(seed, "factor-null", f"{shape[0]}x{shape[1]}x{inner}")
+        free = [key for key in keys if CATALOGUE[key].scale_free]
+        drawn = factor_spectra(shape, inner, FACTOR_DRAWS, stream)
+        return summarise({key: evaluate(key, spectrum) for key in free} for spectrum in drawn)
+
+    if folder is None:
+        return make()
+    return _stored_or(folder / f"factors-{shape[0]}x{shape[1]}x{inner}-{FACTOR_DRAWS}-{seed}.json", "factor null", make)

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from shadowgraph.artifact import read_object, write_json
 from shadowgraph.errors import CheckpointError, DataError, Defect, printable
-from shadowgraph.footprint.single import Found, Options, Task, measure
+from shadowgraph.footprint.circuits import Work, head_tasks, measure
+from shadowgraph.footprint.single import Found, Options, Task
 from shadowgraph.footprint.table import PARTS, Row, flat_record, record_of
 from shadowgraph.identity import Json, file_digest, fingerprint, plain, versions
 from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
@@ -26,19 +27,27 @@ FUNCTION = "shadowgraph.footprint.parts:measure_job"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """The matrices of a scan in order, and what is left out before any is read."""
+    """The matrices of a scan in order, then its heads, and what is left out before any is read."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[Work, ...]
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
 
 
-def plan(after: Checkpoint, before: Checkpoint | None) -> Plan:
-    """List the matrices of a model, joined with those of its base; headers only.
+def plan(after: Checkpoint, before: Checkpoint | None, heads: bool = False) -> Plan:
+    """List the matrices of a model, joined with those of its base, and its heads; headers only.
 
     Raises:
         CheckpointError: base and model do not correspond.
     """
+    found = _matrices(after, before)
+    if not heads:
+        return found
+    more, remarks = head_tasks((task for task in found.tasks if isinstance(task, Task)), after)
+    return Plan((*found.tasks, *more), found.skipped, (*found.notes, *remarks))
+
+
+def _matrices(after: Checkpoint, before: Checkpoint | None) -> Plan:
     if before is None:
         alone = (Task(matrix, None, printable(matrix.name)) for matrix in after.matrices())
         return Plan(tuple(alone), after.skipped, after.notes)
@@ -65,7 +74,7 @@ def scan_key(parents: Mapping[str, str], options: Options) -> str:
     )
 
 
-def part_key(scan: str, index: int, task: Task) -> str:
+def part_key(scan: str, index: int, task: Work) -> str:
     """Identity of one result of a scan: the matrix and its place in the plan; 16 hex digits."""
     return fingerprint([scan, index, task.tensor, list(task.shape)])
 
@@ -82,7 +91,7 @@ def write_part(path: Path, key: str, found: Found) -> None:
         EnvironmentFault: the disk refuses.
     """
     body: dict[str, Json] = {
-        "record": plain(flat_record(found.record)),
+        "record": None if found.record is None else plain(flat_record(found.record)),
         "rows": [plain(dataclasses.astuple(row)) for row in found.rows],
         "reason": found.reason,
     }
@@ -101,7 +110,8 @@ def read_part(path: Path, key: str) -> Found | None:
     if stored.get("key") != key or not isinstance(body, dict) or stored.get("digest") != fingerprint(body):
         return None
     content = cast(dict[str, Any], body)
-    return Found(record_of(content["record"]), tuple(Row(*row) for row in content["rows"]), str(content["reason"]))
+    record = None if content["record"] is None else record_of(content["record"])
+    return Found(record, tuple(Row(*row) for row in content["rows"]), str(content["reason"]))
 
 
 def measure_job(arguments: Mapping[str, Json], progress: Callable[[float], None]) -> None:
@@ -119,7 +129,7 @@ def measure_job(arguments: Mapping[str, Json], progress: Callable[[float], None]
     asked: dict[str, Any] = dict(given["options"])
     asked.update(objects=tuple(asked["objects"]), nulls=tuple(asked["nulls"]))
     options = Options(**asked)
-    tasks = _opened(given["after"], given["before"], given["stamps"]).tasks
+    tasks = _opened(given["after"], given["before"], given["stamps"], options.heads).tasks
     folder = Path(given["folder"])
     for done, (index, name, key) in enumerate(given["matrices"], 1):
         if tasks[index].tensor != name:
@@ -130,12 +140,12 @@ def measure_job(arguments: Mapping[str, Json], progress: Callable[[float], None]
 
 
 @lru_cache(maxsize=2)
-def _opened(after: str, before: str | None, stamps: str) -> Plan:
+def _opened(after: str, before: str | None, stamps: str, heads: bool) -> Plan:
     """The plan of a scan, remembered by a worker for its next job."""
     model, base = open_checkpoint(after), None if before is None else open_checkpoint(before)
     if stamps_of(model, base) != stamps:
         raise CheckpointError("changed since the scan began", where=after, hint="run again when nothing writes to it")
-    return plan(model, base)
+    return plan(model, base, heads)
 
 
 def stamps_of(*checkpoints: Checkpoint | None) -> str:

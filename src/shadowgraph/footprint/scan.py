@@ -5,8 +5,9 @@ Not here: how one matrix is measured (`single`), what is kept of it on the way (
 
 Memory: a pair is read in strips of rows and subtracted strip by strip in float64. With no null but "gaussian", a scan
 holds a Gram matrix of the short side and its work space, at most 2.5 times the largest matrix in float32 and 200 MB
-(measured: 306 MB for 2048 × 5632 with 88 MB of libraries); the other nulls, `geometry` and `moments` hold up to six
-float64 arrays of one matrix. Linear algebra runs on one thread, here and in workers, so that no bit depends on `jobs`.
+(measured: 306 MB for 2048 × 5632 with 88 MB of libraries); the other nulls, `geometry`, `heads` and `moments` hold up
+to six float64 arrays of one matrix. Linear algebra runs on one thread, here and in workers, so that no bit depends on
+`jobs`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from shadowgraph.artifact import exclusive
 from shadowgraph.errors import CheckpointError, Defect, SpecError, printable
+from shadowgraph.footprint.circuits import HeadTask, Work, measure
 from shadowgraph.footprint.parts import (
     FUNCTION,
     Plan,
@@ -31,7 +33,7 @@ from shadowgraph.footprint.parts import (
     stamps_of,
     write_part,
 )
-from shadowgraph.footprint.single import OBJECTS, Found, Options, measure
+from shadowgraph.footprint.single import OBJECTS, Found, Options
 from shadowgraph.footprint.table import PARTS, Coverage, Footprint, canonical
 from shadowgraph.identity import plain
 from shadowgraph.spectra.plan import Precision
@@ -54,12 +56,13 @@ def scan(
     objects: Sequence[str] = OBJECTS,
     nulls: Sequence[str] = ("gaussian",),
     geometry: bool = False,
+    heads: bool = False,
     seed: int = 0,
     jobs: int = 1,
     precision: Precision = "auto",
-    folder: Path | None = None,
-    moments: Path | None = None,
-    cache: Path | None = None,
+    folder: Path | str | None = None,
+    moments: Path | str | None = None,
+    cache: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Footprint:
     """Compute the footprint of a model, alone (O1) or against its base (O1, O2, O3).
@@ -70,11 +73,11 @@ def scan(
         objects: which of "O1", "O2", "O3" to read.
         nulls: keys of `single.NULLS`; all but "gaussian" are simulated anew for every matrix.
         geometry: whether to compare leading vectors with those of the base.
+        heads: whether to read the products of every attention head too (see `circuits`).
         seed: seed of the simulated nulls.
         jobs: worker processes; more than 1 starts new interpreters, so a script needs a main guard.
         precision: of the decompositions, see `spectra.plan`.
-        folder: where finished matrices leave parts, from which a killed scan goes on; writing the footprint there
-            removes them.
+        folder: where finished matrices leave parts for a killed scan to go on; writing the footprint removes them.
         moments: safetensors file of second moments of the inputs by tensor name, for input-weighted measures.
         cache: folder where simulated Gaussian tables are kept for other scans.
         progress: called with the share done, 0 … 1.
@@ -88,18 +91,18 @@ def scan(
         EnvironmentFault: disk, memory, a lost worker, or another scan at work in the folder.
     """
     files = [None if path is None else str(path) for path in (moments, cache)]
-    options = Options(tuple(objects), tuple(nulls), geometry, seed, precision, *files)
+    options = Options(tuple(objects), tuple(nulls), geometry, seed, precision, files[0], files[1], heads)
     if jobs < 1:
         raise SpecError(f"{jobs} jobs", hint="give 1 or more")
-    work = plan(after, before)
+    work = plan(after, before, heads)
     parents = {"after": after.fingerprint} | ({} if before is None else {"before": before.fingerprint})
     spectra = 1 if before is None else len(options.objects)
-    costs = tuple(_cost(task.shape, spectra) for task in work.tasks)
+    costs = tuple(_cost(task, spectra) for task in work.tasks)
     course = _Course(after, before, work, options, parents, progress, costs)
     with one_thread():
         if folder is not None:
-            with exclusive(folder / PARTS / ".lock"):
-                found = course.resumed(folder, jobs)
+            with exclusive(Path(folder) / PARTS / ".lock"):
+                found = course.resumed(Path(folder), jobs)
         elif jobs > 1:
             with tempfile.TemporaryDirectory(prefix="shadowgraph-") as temporary:
                 found = course.resumed(Path(temporary), jobs)
@@ -182,9 +185,11 @@ class _Course:
             self.progress(min(1.0, done / (sum(self.costs) or 1.0)))
 
 
-def _cost(shape: tuple[int, int], spectra: int) -> float:
-    """Expected seconds of a matrix: a Gram matrix and its eigenvalues for each object."""
-    short, long = sorted(shape)
+def _cost(task: Work, spectra: int) -> float:
+    """Expected seconds of a matrix, a Gram matrix and its eigenvalues for each object, or of a layer's heads."""
+    if isinstance(task, HeadTask):
+        return task.work / SPEED + 1e-3
+    short, long = sorted(task.shape)
     return spectra * short * short * (long + 2.0 * short) / SPEED + 1e-3
 
 
@@ -196,13 +201,13 @@ def _sure(found: Found | None) -> Found:
 
 def _footprint(after: Checkpoint, work: Plan, found: Sequence[Found], parents: dict[str, str]) -> Footprint:
     """Rows, records, coverage and remarks put together."""
-    records = [each.record for each in found]
+    records = [each.record for each in found if each.record is not None]
     if not any(record.spectrum is not None for record in records):
         raise CheckpointError("no matrix could be analysed", where=str(after.path), hint="run inspect to see why")
     skipped = [Skipped(printable(item.tensor), printable(item.reason)) for item in work.skipped]
-    skipped.extend(Skipped(each.record.tensor, printable(each.reason)) for each in found if each.reason)
+    skipped.extend(Skipped(each.record.tensor, printable(each.reason)) for each in found if each.record and each.reason)
     notes = list(work.notes)
-    if len(set(parents.values())) < len(parents):
+    if len(set(parents.values())) < len(parents) and not any("the same files" in note for note in notes):
         notes.append("model and base are the same to the last byte: there is no update to read")
     return Footprint(
         rows=canonical(row for each in found for row in each.rows),

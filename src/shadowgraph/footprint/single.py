@@ -59,6 +59,7 @@ class Options:
         precision: of the decompositions: "auto", "float64" or "float32".
         moments: file of second moments of the inputs, for the input-weighted measures; None for none.
         cache: folder where simulated tables are kept between processes; None for none.
+        heads: whether the products of attention heads are read too (see `circuits`).
     """
 
     objects: tuple[str, ...] = OBJECTS
@@ -68,6 +69,7 @@ class Options:
     precision: Precision = "auto"
     moments: str | None = None
     cache: str | None = None
+    heads: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no scan knows; order and repetition are made the same for all.
@@ -102,9 +104,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one matrix gave: its record, its rows, and why it was left out ("" when it was not)."""
+    """What one task gave: the record of a matrix, its rows, and why it was left out ("" when it was not)."""
 
-    record: MatrixRecord
+    record: MatrixRecord | None
     rows: tuple[Row, ...]
     reason: str = ""
 
@@ -198,7 +200,7 @@ class _Measurement:
         sizes = size_readings(self.sums, self.pair.turned)
         share = sizes["floor_share"].value
         if share is not None and share > FLOOR_LIMIT:
-            readings = {key: _below_the_floor(key, reading) for key, reading in readings.items()}
+            readings = {key: below_the_floor(key, reading) for key, reading in readings.items()}
         yield from _rows(self.task, "O3", readings, update, self._nulls("O3", update))
         if after is not None and base is not None:
             yield from _rows(self.task, "O3", {"spectral_drift": spectral_drift(base, after)}, None)
@@ -300,7 +302,7 @@ def _turned(spectrum: Spectrum | None, shape: tuple[int, int]) -> Spectrum | Non
     return replace(spectrum, shape=shape)
 
 
-def _below_the_floor(key: str, reading: Reading) -> Reading:
+def below_the_floor(key: str, reading: Reading) -> Reading:
     """A number that could bear a verdict is withheld where rounding of the files explains too much of the update."""
     if reading.value is None or CATALOGUE[key].direction_sign == 0 or key in ABOVE_THE_FLOOR:
         return reading
@@ -314,9 +316,26 @@ def _rows(
     spectrum: Spectrum | None,
     nulls: Mapping[str, Mapping[str, NullValue]] | None = None,
 ) -> Iterator[Row]:
-    """One row a reading and null; a reading without a null has one row with the null "none"."""
+    """The rows of one matrix and object, see `rows_of`."""
     matrix, role = task.after, task.after.role
     head = (task.tensor, role.tower, matrix.layer, role.block, role.slot, matrix.expert, what)
+    return rows_of(head, readings, spectrum, nulls)
+
+
+def rows_of(
+    head: tuple[str, str, int | None, str, str, int | None, str],
+    readings: Mapping[str, Reading],
+    spectrum: Spectrum | None,
+    nulls: Mapping[str, Mapping[str, NullValue]] | None = None,
+) -> Iterator[Row]:
+    """One row a reading and null; a reading without a null has one row with the null "none".
+
+    Args:
+        head: the columns of `Row` from `tensor` to `object`.
+        readings: by key of the catalogue.
+        spectrum: what they were read from, None where no spectrum stands behind them.
+        nulls: tables by kind of null.
+    """
     method = ("none", None) if spectrum is None else (spectrum.method, spectrum.error_bound)
     for key, reading in readings.items():
         found = [(kind, table[key]) for kind, table in (nulls or {}).items() if key in table]

@@ -38,13 +38,15 @@ class Row:
     """One number of a footprint, or the status that says why there is none.
 
     Attributes:
-        tensor: printable name, with the part in brackets after a split.
+        tensor: printable name, with the part in brackets after a split; of a head, its layer's with product and number,
+            such as "model.layers.0.self_attn[ov,head 3]", and `slot` is the product.
         object: "O1" f(W1), "O2" f(W1) − f(W0), "O3" f(W1 − W0).
         measure: key of the catalogue, or "floor_share".
         value: a finite number, or None with a status other than "ok".
         method: how the spectrum was computed.
         error_bound: absolute bound on each singular value, None where no spectrum stands behind the number.
-        null: "gaussian", "permuted", "rowcol", "floor", "change" or "none"; a row for each null asked for.
+        null: "gaussian", "permuted", "rowcol", "floor", "change", for heads "factors" (products of Gaussian factors of
+            the same shapes), or "none"; a row for each null asked for.
         null_mean: mean of the measure under the null.
         null_sd: its standard deviation.
     """
@@ -193,7 +195,7 @@ class Footprint:
         """The spectra as an Arrow table, one row a matrix, `values` a list."""
         return _table([flat_record(record) for record in self.matrices], spectra_schema())
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write `footprint.parquet`, `spectra.parquet` and, last, `footprint.json` into the folder `path`.
 
         What a scan into the same folder left of single matrices is removed then.
@@ -203,6 +205,7 @@ class Footprint:
         """
         from pyarrow import parquet
 
+        path = Path(path)
         for name, table in (("footprint.parquet", self.to_table()), ("spectra.parquet", self.spectra_table())):
             with whole(path / name) as temporary:
                 parquet.write_table(table, temporary, compression="zstd", version="2.6")

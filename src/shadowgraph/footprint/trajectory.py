@@ -23,7 +23,7 @@ from shadowgraph.identity import Json
 from shadowgraph.measures.spectrum import Reading
 from shadowgraph.weights.checkpoint import Checkpoint
 from shadowgraph.weights.matrix import Skipped
-from shadowgraph.weights.series import Series
+from shadowgraph.weights.series import Series, open_series
 
 if TYPE_CHECKING:
     import pyarrow
@@ -98,7 +98,7 @@ class Trajectory:
         ]
         return pa.Table.from_pydict({name: [row.get(name) for row in rows] for name in names}, schema=pa.schema(fields))
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write `series.parquet` and, last, `series.json` into the folder `path`.
 
         Raises:
@@ -106,24 +106,25 @@ class Trajectory:
         """
         from pyarrow import parquet
 
+        path = Path(path)
         with whole(path / "series.parquet") as temporary:
             parquet.write_table(self.to_table(), temporary, compression="zstd", version="2.6")
         write_json(path / "series.json", self.as_dict())
 
 
 def trajectory(
-    series: Series,
+    series: Series | Path | str,
     before: Checkpoint | None = None,
     *,
     seed: int = 0,
     jobs: int = 1,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Trajectory:
     """Scan every checkpoint of a run against one base.
 
     Args:
-        series: the checkpoints.
+        series: the checkpoints, or the folder that holds them.
         before: the base; None takes the first checkpoint, which then has no row of its own.
         seed: seed of the simulated nulls.
         jobs: worker processes, see `scan`.
@@ -134,8 +135,9 @@ def trajectory(
         The trajectory. A step that cannot be compared with the base is left out with its reason.
 
     Raises:
-        CheckpointError: no step can be compared with the base.
+        CheckpointError: no checkpoint can be read, or compared with the base.
     """
+    series = series if isinstance(series, Series) else open_series(Path(series))
     steps = list(series.steps)
     notes = list(series.notes)
     base = before
@@ -151,7 +153,7 @@ def trajectory(
             if progress is not None:
                 progress((done + share) / len(steps))
 
-        place = None if folder is None else folder / f"step-{each.step}"
+        place = None if folder is None else Path(folder) / f"step-{each.step}"
         try:
             found = _footprint(each.checkpoint, base, place, seed=seed, jobs=jobs, tell=tell)
         except CheckpointError as error:

@@ -60,6 +60,6 @@ def evaluate_all(spectrum: Spectrum, object: str = "O3", *, floor_variance: floa
         raise Defect(f"object {object!r} or floor variance {floor_variance} is outside its range", where="evaluate_all")
     # One count of spikes and one fit serve several keys.
     shared = spike_readings(spectrum, floor_variance)
-    if object == "O1":
+    if object != "O3":
         shared |= tail_readings(spectrum)
     return {key: shared[key] if key in shared else evaluate(key, spectrum) for key in _BY_OBJECT[object]}

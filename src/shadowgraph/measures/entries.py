@@ -15,6 +15,7 @@ NEEDS = frozenset({"spectrum", "pair", "entries", "vectors", "model"})
 
 _ALL = frozenset(OBJECTS)
 _STATE = frozenset({"O1"})
+_STATES = frozenset({"O1", "O2"})
 _UPDATE = frozenset({"O3"})
 
 
@@ -144,7 +145,7 @@ ENTRIES: tuple[Measure, ...] = (
     Measure(
         "alpha", "α", "s²", "1 + t / Σ ln(x / xmin) over the t tail values of x = s²", "1", "∞", _TAIL,
         "8 to 14, scattering by 1 to 5", "without its distance, ratios and sample size; a power law is often not there",
-        "Clauset, Shalizi and Newman 2009", exponents.alpha, True, _STATE,
+        "Clauset, Shalizi and Newman 2009", exponents.alpha, True, _STATES,
     ),
     Measure(
         "alpha_xmin", "xmin", "s²", "the s² from which the fit is closest", "0", "s1²", _TAIL, "simulated",
@@ -172,23 +173,23 @@ ENTRIES: tuple[Measure, ...] = (
     ),
     Measure(
         "alpha_hat", "α̂", "s²", "α log10 s1²", "−∞", "∞", "size and tail mixed", "none: carries the scale",
-        "follows the norm more than the shape", "Martin, Peng and Mahoney 2021", exponents.alpha_hat, False, _STATE,
+        "follows the norm more than the shape", "Martin, Peng and Mahoney 2021", exponents.alpha_hat, False, _STATES,
     ),
     Measure(
         "log_alpha_norm", "log ‖A‖_α", "s²", "log10 Σ s^(2α)", "−∞", "∞", "size and tail mixed",
         "none: carries the scale", "follows the norm more than the shape", "Martin, Peng and Mahoney 2021",
-        exponents.log_alpha_norm, False, _STATE,
+        exponents.log_alpha_norm, False, _STATES,
     ),
     Measure(
         "hill_alpha", "α_H", "s²", "1 + k / Σ_{i≤k} ln(x_i / x_{k+1}), x = s², k = ⌊min(m, n)/2⌋", "1", "∞", _TAIL,
         "2.12 (square), 2.70 (1:2), 3.44 (1:4), 4.43 (1:8)",
         "held against the thresholds of heavy-tail theory, which do not apply to it; driven by the shape of the matrix",
-        "Hill 1975; Zhou et al. 2023", exponents.hill_alpha, True, _STATE,
+        "Hill 1975; Zhou et al. 2023", exponents.hill_alpha, True, _STATES,
     ),
     Measure(
         "mp_softrank", "R_mp", "s²", "sd² (√m + √n)² / s1²", "0", "about 1", _LOWER, "near 1",
         "rests on one singular value; a bulk widened by unequal rows lowers it", "Martin and Mahoney 2021",
-        exponents.mp_softrank, True, _STATE,
+        exponents.mp_softrank, True, _STATES,
     ),
     Measure(
         "relative_norm", "ρ", "—", "‖W1 − W0‖_F / ‖W0‖_F", "0", "∞", "size, not shape", "none: carries the scale",

@@ -99,7 +99,11 @@ def open_series(path: Path, *, stable_for: float = 0.0) -> Series:
             steps.append(Step(step, checkpoint))
     if not steps:
         why = f"; {skipped[0].tensor}: {skipped[0].reason}" if skipped else ""
-        hint = "" if skipped else "name its folders checkpoint-100, checkpoint-200, …; one model needs no --series"
+        hint = (
+            ""
+            if skipped
+            else "name its folders checkpoint-100, checkpoint-200, …; one model is read by inspect and scan"
+        )
         found_none = f"no checkpoint of a training series can be read{printable(why, 400)}"
         raise CheckpointError(found_none, where=str(path), hint=hint)
     return Series(path, tuple(steps), tuple(skipped), tuple(_gaps([each.step for each in steps])))
