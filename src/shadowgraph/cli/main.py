@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 
 import shadowgraph
 from shadowgraph.cli.audit import audit_command
+from shadowgraph.cli.corpus import corpus_app
 from shadowgraph.cli.doctor import doctor_command
 from shadowgraph.cli.inspect import inspect_command
 from shadowgraph.cli.output import emit_fault
@@ -37,6 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(study_app, name="study")
+app.add_typer(corpus_app, name="corpus")
 app.command("inspect")(inspect_command)
 app.command("scan")(scan_command)
 app.command("audit")(audit_command)
@@ -78,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
         5 environment, 70 a defect of ours, 130 and 143 interrupted.
     """
     as_json = "--json" in arguments
-    if list(arguments) in ([], ["study"]):
+    if list(arguments) in ([], ["study"], ["corpus"]):
         arguments = [*arguments, "--help"]
     command = typer.main.get_command(app)
     try:

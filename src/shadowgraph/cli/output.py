@@ -74,7 +74,7 @@ def progress_display() -> Generator[Display]:
 
 def _lines() -> Callable[[State], None]:
     """A display that writes a line every `QUIET_EVERY` seconds."""
-    last = [0.0]
+    last = [time.monotonic()]  # what ends sooner needs no line
 
     def show(state: State) -> None:
         now = time.monotonic()

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from shadowgraph.corpus.batch import Batch, batch_of
 from shadowgraph.corpus.benchmark import Benchmark
 from shadowgraph.corpus.document import Document
+from shadowgraph.corpus.excerpt import excerpt
 from shadowgraph.corpus.items import BenchmarkItem
 from shadowgraph.corpus.ngrams import GramIndex, Runs, build_index
 from shadowgraph.corpus.shards import SHARDS, Estimate, estimate, shard_of
@@ -121,6 +122,9 @@ class Finding:
         longest: words in a row that are equal.
         share: share of the item's 8-grams (short: of its words) that stand in the document.
         answer: whether the item's short answer stands in the document behind the first equal word.
+        excerpt: the longest equal stretch of the document and what stands around it.
+        begin: first character of the stretch in the excerpt.
+        end: behind its last.
     """
 
     benchmark: str
@@ -131,6 +135,9 @@ class Finding:
     longest: int
     share: float
     answer: bool
+    excerpt: str = ""
+    begin: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +168,8 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trace:
-    """What one document shares with one item, before rules: equal stretches as (place, grams)."""
+class Trace:
+    """What one document shares with one item, before rules: equal stretches as (place, grams), the longest shown."""
 
     source: str
     document: str
@@ -170,6 +177,7 @@ class _Trace:
     shard: int
     stretches: tuple[tuple[int, int], ...]
     answer: bool
+    shown: tuple[str, int, int] = ("", 0, 0)
 
 
 @dataclass
@@ -178,7 +186,7 @@ class Contamination:
 
     index: ItemIndex
     documents: NDArray[np.int64] = field(default_factory=lambda: np.zeros(SHARDS, np.int64))
-    traces: list[_Trace] = field(default_factory=list[_Trace])
+    traces: list[Trace] = field(default_factory=list[Trace])
 
     def update(self, batch: Batch) -> None:
         """Look for items in a batch."""
@@ -219,7 +227,11 @@ class Contamination:
             )
             begin = int(runs.start[first:last].min())
             answer = self._holds(batch, d, begin, None, self.index.answers[item])
-            self.traces.append(_Trace(batch.sources[d], batch.name(d), item, int(shards[d]), stretches, answer))
+            best = first + int(runs.grams[first:last].argmax())
+            shown = ("", 0, 0)
+            if runs.grams[first:last].sum() >= EDITED_GRAMS:  # fewer can be no finding
+                shown = excerpt(batch.text(d), int(runs.start[best]), int(runs.grams[best]) + N - 1)
+            self.traces.append(Trace(batch.sources[d], batch.name(d), item, int(shards[d]), stretches, answer, shown))
 
     def _check_short(self, batch: Batch, shards: NDArray[np.int64], anchors: Runs, row: int) -> None:
         """Keep a short item whose whole prompt stands around its anchor and whose answer follows."""
@@ -234,8 +246,9 @@ class Contamination:
         answer = self.index.answers[item]
         if len(answer) and not self._holds(batch, d, stop, stop + ANSWER_REACH, answer):
             return
-        trace = _Trace(batch.sources[d], batch.name(d), item, int(shards[d]), ((0, -len(prompt)),), len(answer) > 0)
-        self.traces.append(trace)
+        stretches, shown = ((0, -len(prompt)),), excerpt(batch.text(d), begin, len(prompt))
+        labels = (batch.sources[d], batch.name(d), item, int(shards[d]))
+        self.traces.append(Trace(*labels, stretches, len(answer) > 0, shown))
 
     def _holds(self, batch: Batch, d: int, begin: int, stop: int | None, wanted: NDArray[np.uint64]) -> bool:
         """Whether words stand in a row in a document between two places."""
@@ -262,12 +275,12 @@ class Contamination:
                 common[key] = counts > FREQUENT
         return common
 
-    def _judge(self, trace: _Trace, common: dict[tuple[str, int], NDArray[np.bool_]]) -> Finding | None:
+    def _judge(self, trace: Trace, common: dict[tuple[str, int], NDArray[np.bool_]]) -> Finding | None:
         """The finding a trace amounts to, if any."""
         item = self.index.items[trace.item]
         head = (self.index.names[trace.item], item.id, trace.source, trace.document)
         if trace.stretches[0][1] < 0:
-            return Finding(*head, "short", -trace.stretches[0][1], 1.0, trace.answer)
+            return Finding(*head, "short", -trace.stretches[0][1], 1.0, trace.answer, *trace.shown)
         total = len(self.index.words[trace.item]) - N + 1
         hit = np.zeros(total, bool)
         for place, grams in trace.stretches:
@@ -281,9 +294,10 @@ class Contamination:
         exact = longest + N - 1 >= EXACT
         if not exact and not (count >= EDITED_GRAMS and count >= EDITED_SHARE * total):
             return None
-        return Finding(*head, "exact" if exact else "edited", longest + N - 1, count / total, trace.answer)
+        kind = "exact" if exact else "edited"
+        return Finding(*head, kind, longest + N - 1, count / total, trace.answer, *trace.shown)
 
-    def _touched(self, name: str, judged: Sequence[tuple[_Trace, Finding]]) -> Touched:
+    def _touched(self, name: str, judged: Sequence[tuple[Trace, Finding]]) -> Touched:
         """The row of one benchmark."""
         own = [place for place, each in enumerate(self.index.names) if each == name]
         column = {item: place for place, item in enumerate(own)}

@@ -37,19 +37,28 @@ def signatures(batch: Batch) -> NDArray[np.uint64]:
     A document's shingles are spread over 128 bins by their hash, each bin keeps its smallest; an empty bin borrows from
     a bin that is drawn by number and attempt alone, so that two documents borrow alike. All ones: fewer than 5 words.
     """
+    return densify(bin_minima(batch))
+
+
+def bin_minima(batch: Batch) -> NDArray[np.uint64]:
+    """(n, 128) smallest shingle of each bin, all ones where a bin is empty."""
     words, ends = batch.words
-    minima = kernels(batch.path).bin_minima(words, ends, SHINGLE, BITS)
-    empty = minima == _EMPTY
+    return kernels(batch.path).bin_minima(words, ends, SHINGLE, BITS)
+
+
+def densify(minima: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(n, 128) signatures from bin minima: empty bins borrow, all-empty rows stay."""
     out = minima.copy()
-    pending = empty & ~empty.all(axis=1, keepdims=True)
+    rows = np.flatnonzero((minima == _EMPTY).any(axis=1) & (minima != _EMPTY).any(axis=1))
     attempt = 0
-    while pending.any():
+    while len(rows):
         attempt += 1
         seeds = (np.arange(1, (1 << BITS) + 1, dtype=np.uint64) * GRAM + np.uint64(attempt)) * SPREAD
         lender = (seeds >> np.uint64(64 - BITS)).astype(np.int64)
-        lent = pending & ~empty[:, lender]
-        out = np.where(lent, minima[:, lender], out)
-        pending &= ~lent
+        held = out[rows]
+        held = np.where(held == _EMPTY, minima[rows][:, lender], held)
+        out[rows] = held
+        rows = rows[(held == _EMPTY).any(axis=1)]
     return out
 
 
@@ -77,9 +86,10 @@ def near_pairs(
             key = (key * GRAM + column) * SPREAD
         order = np.argsort(key, kind="stable")
         edges = np.flatnonzero(np.diff(key[order], prepend=key[order][:1] ^ np.uint64(1)))
-        for group in np.split(usable[order], edges[1:]):
-            if len(group) > 1:
-                seen.update(_links(np.sort(group), len(mine), theirs is not None))
+        sizes = np.diff(np.append(edges, len(order)))
+        for start, size in zip(edges[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
+            group = usable[order[start : start + size]]
+            seen.update(_links(np.sort(group), len(mine), theirs is not None))
     pairs = np.array(sorted(seen), np.int64).reshape(-1, 2)
     similar = (both[pairs[:, 0]] == both[pairs[:, 1]]).mean(axis=1) if len(pairs) else np.zeros(0)
     shift = len(mine) if theirs is not None else 0

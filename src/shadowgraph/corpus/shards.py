@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,9 @@ class Estimate:
     Attributes:
         value: the number, None unless the status is "ok" or "few_shards".
         status: "ok"; "few_shards": a number without an interval, too few shards hold documents; "empty": nothing to
-            measure; "no_target": the benchmark has no part to compare with.
+            measure; "no_target": the benchmark has no part to compare with; "no_anchors": no held-out documents were
+            given; "few_words": fewer words than the size the number is stated at; "no_repeats": nothing occurs twice;
+            "no_zstandard": the extra `corpus` is not installed; "no_base": no reference was given.
         low: lower end of the 95 % interval of the bootstrap over shards, None without one.
         high: upper end.
         shards: shards that hold documents.
@@ -96,3 +99,35 @@ def estimate(
     moved = values[1:] + (values[0] - values[1:].mean())
     low, high = np.clip(np.percentile(moved, [tail, 100.0 - tail]), *bounds)
     return Estimate(float(values[0]), "ok", float(low), float(high), len(held))
+
+
+def mean_estimate(
+    sizes: NDArray[np.int64],
+    sums: NDArray[Any],
+    counts: NDArray[Any],
+    label: str,
+    *,
+    transform: Callable[[NDArray[np.float64]], NDArray[np.float64]] = np.asarray,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Estimate:
+    """A transformed mean Σ sums / Σ counts over shards, with its interval.
+
+    Numbers that are no means, such as an entropy, come as the mean of what each unit contributes to them at the
+    frequencies of the whole (their influence function; Efron & Tibshirani 1993, chapter 22). Frequencies must not be
+    counted anew in a resample: a shard drawn twice would make every document of it a duplicate.
+
+    Args:
+        sizes: (S,) documents of each shard.
+        sums: (S,) summed contributions.
+        counts: (S,) units that contribute.
+        label: names the stream of random numbers.
+        transform: from means (B,) to values (B,).
+        bounds: smallest and largest possible value.
+
+    Returns:
+        The estimate; "empty" when no unit contributes.
+    """
+    if not counts.sum():
+        return Estimate(None, "empty")
+    held = np.where(counts > 0, np.maximum(sizes, 1), 0)
+    return estimate(held, lambda w: transform((w @ sums) / (w @ counts)), label, bounds)

@@ -28,3 +28,22 @@ def kernels(name: str = "auto") -> ModuleType:
     from shadowgraph.corpus.kernels import compiled
 
     return compiled
+
+
+@cache
+def describing(name: str = "auto") -> ModuleType:
+    """The kernels of the measures that describe a corpus by itself, chosen like `kernels`.
+
+    Args:
+        name: "numba", "numpy", or "auto".
+
+    Returns:
+        A module with the functions of `described_arrays`.
+    """
+    if kernels(name).NAME == "numpy":
+        from shadowgraph.corpus.kernels import described_arrays
+
+        return described_arrays
+    from shadowgraph.corpus.kernels import described
+
+    return described

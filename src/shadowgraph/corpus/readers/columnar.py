@@ -16,12 +16,13 @@ import numpy as np
 from shadowgraph.corpus.batch import Batch
 from shadowgraph.corpus.document import Columns, row_values
 from shadowgraph.corpus.readers.lines import assemble
+from shadowgraph.corpus.readers.span import WHOLE, Span
 from shadowgraph.errors import DataError
 
 ROWS = 512  # of one record batch; texts of Parquet files are documents, so this is a few megabytes
 
 
-def read_columnar(path: Path, columns: Columns, block: int, kind: str) -> Iterator[Batch]:
+def read_columnar(path: Path, columns: Columns, block: int, kind: str, span: Span = WHOLE) -> Iterator[Batch]:
     """Stream batches from a Parquet or Arrow file; string, large_string and dictionary columns all give text.
 
     Args:
@@ -29,15 +30,16 @@ def read_columnar(path: Path, columns: Columns, block: int, kind: str) -> Iterat
         columns: names of columns.
         block: not used; record batches come in rows.
         kind: kernels to use.
+        span: row groups of a Parquet file, and the rows before them.
 
     Raises:
         DataError: for a broken file, a missing column or a wrong row.
     """
     import pyarrow as pa
 
-    row = 0
+    row = span.before
     try:
-        for batch in open_batches(path, columns):
+        for batch in open_batches(path, columns, span):
             if batch.num_rows:
                 yield from _convert(batch, columns, path, row, kind)
             row += batch.num_rows
@@ -46,14 +48,15 @@ def read_columnar(path: Path, columns: Columns, block: int, kind: str) -> Iterat
         raise DataError(f"not {kind_of_file} ({error})", where=str(path)) from error
 
 
-def open_batches(path: Path, columns: Columns | None = None) -> Iterator[Any]:
-    """Record batches of a file, of the wanted columns or of all."""
+def open_batches(path: Path, columns: Columns | None = None, span: Span = WHOLE) -> Iterator[Any]:
+    """Record batches of a file, of the wanted columns or of all; of the row groups of a span where it is Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if path.name.lower().endswith(".parquet"):
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(ROWS, columns=_wanted(file.schema_arrow.names, columns, path))
+            groups = range(span.start, file.metadata.num_row_groups if span.stop is None else span.stop)
+            yield from file.iter_batches(ROWS, groups, columns=_wanted(file.schema_arrow.names, columns, path))
         return
     with pa.memory_map(str(path)) as source:
         try:

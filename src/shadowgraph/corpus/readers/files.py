@@ -15,6 +15,7 @@ from shadowgraph.corpus.batch import LONGEST, Batch, cut_long
 from shadowgraph.corpus.document import Columns, Document
 from shadowgraph.corpus.readers.columnar import read_columnar
 from shadowgraph.corpus.readers.lines import read_lines
+from shadowgraph.corpus.readers.span import WHOLE, Span
 from shadowgraph.errors import DataError, EnvironmentFault
 
 LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -69,17 +70,41 @@ def read_batches(
         DataError: for an unknown ending, a broken file or a wrong row; names file, row and key.
         EnvironmentFault: when a file cannot be opened or an extra is missing.
     """
-    wanted = columns or Columns()
     for file in find_files(paths):
-        name = file.name.lower()
-        reader = read_lines if name.endswith(LINES) else read_columnar
-        try:
-            for batch in reader(file, wanted, block, path):
-                yield cut_long(batch, limit)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(f"broken gzip stream ({error})", where=str(file), hint="fetch the file again") from error
-        except (IsADirectoryError, PermissionError) as error:
-            raise EnvironmentFault(f"cannot be opened ({error.strerror})", where=str(file)) from error
+        yield from read_span(file, WHOLE, columns, limit=limit, block=block, path=path)
+
+
+def read_span(
+    file: Path,
+    span: Span,
+    columns: Columns | None = None,
+    *,
+    limit: int | None = LONGEST,
+    block: int = 1 << 20,
+    path: str = "auto",
+) -> Iterator[Batch]:
+    """Stream one part of one file in batches.
+
+    Args:
+        file: the file.
+        span: the part, from `cut_file`.
+        columns: names of keys; the defaults of `Columns` without.
+        limit: characters of a piece, None to leave texts whole.
+        block: bytes read at once; a batch holds about as many.
+        path: kernels to use.
+
+    Raises:
+        DataError: for a broken file or a wrong row; names file, row and key.
+        EnvironmentFault: when the file cannot be opened or an extra is missing.
+    """
+    reader = read_lines if file.name.lower().endswith(LINES) else read_columnar
+    try:
+        for batch in reader(file, columns or Columns(), block, path, span):
+            yield cut_long(batch, limit)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"broken gzip stream ({error})", where=str(file), hint="fetch the file again") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise EnvironmentFault(f"cannot be opened ({error.strerror})", where=str(file)) from error
 
 
 def read_documents(path: Path, columns: Columns | None = None) -> Iterator[Document]:

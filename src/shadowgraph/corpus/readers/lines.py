@@ -23,6 +23,7 @@ from shadowgraph.corpus.batch import Batch
 from shadowgraph.corpus.document import Columns, row_values
 from shadowgraph.corpus.kernels import kernels
 from shadowgraph.corpus.kernels.constants import BASE
+from shadowgraph.corpus.readers.span import WHOLE, Span
 from shadowgraph.errors import DataError, require
 
 LARGEST_ROW = 16 << 20  # bytes of one JSON line
@@ -57,7 +58,7 @@ def open_lines(path: Path) -> Generator[IO[bytes]]:
             yield stream
 
 
-def read_lines(path: Path, columns: Columns, block: int, kind: str) -> Iterator[Batch]:
+def read_lines(path: Path, columns: Columns, block: int, kind: str, span: Span = WHOLE) -> Iterator[Batch]:
     """Stream batches from a file of JSON lines.
 
     Args:
@@ -65,14 +66,19 @@ def read_lines(path: Path, columns: Columns, block: int, kind: str) -> Iterator[
         columns: names of keys.
         block: bytes read at once.
         kind: kernels to use.
+        span: the bytes to read, whole lines, and the lines before them.
 
     Raises:
         DataError: for a wrong row; names file, row and key.
     """
-    before, rest = 0, b""
+    before, rest = span.before, b""
     with open_lines(path) as stream:
+        if span.start:
+            stream.seek(span.start)
+        left = None if span.stop is None else span.stop - span.start
         while True:
-            piece = stream.read(block)
+            piece = stream.read(block if left is None else min(block, left))
+            left = None if left is None else left - len(piece)
             cut = piece.rfind(b"\n") + 1
             if cut:
                 data, rest = rest + piece[:cut], piece[cut:]
