@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shadowgraph.corpus.document import Document, read_documents, write_documents
+from shadowgraph.corpus.document import Document, write_documents
+from shadowgraph.corpus.readers.files import read_documents
 from shadowgraph.errors import DataError
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shadowgraph.corpus.balance import balance, compare, divergence, entropy
 from shadowgraph.corpus.budget import fill, pack
 from shadowgraph.corpus.regime import Ground, build_regime
-from shadowgraph.corpus.target import alignment, fit_target
+from shadowgraph.corpus.token_target import fit_token_target, token_alignment
 from shadowgraph.corpus.tokens import TokenPool
 from shadowgraph.errors import DataError
 from shadowgraph.seeds import generator
@@ -61,8 +61,8 @@ def subset(pool: TokenPool, chosen: NDArray[np.int64]) -> TokenPool:
 def ground_of(pool: TokenPool, draw: int = 0, budget: int = 6400) -> Ground:
     like = subset(make_pool(seed=1), np.arange(3000))
     wanted = np.array([i for i in range(3000) if like.families[i] == "family-5" and like.formats[i] == "format-2"])
-    target = fit_target(subset(like, wanted), pool, 256)
-    return Ground(pool, alignment(target, pool), budget, 64, 7, draw)
+    target = fit_token_target(subset(like, wanted), pool, 256)
+    return Ground(pool, token_alignment(target, pool), budget, 64, 7, draw)
 
 
 def token_share(pool: TokenPool, regime_documents: NDArray[np.int64], taken: NDArray[np.int64], key: str) -> float:
@@ -162,7 +162,7 @@ def test_pack_keeps_every_token_in_order() -> None:
 def test_alignment_of_one_document_matches_a_direct_sum() -> None:
     pool = make_pool(200)
     like = subset(pool, np.arange(20))
-    target = fit_target(like, pool, 256)
+    target = fit_token_target(like, pool, 256)
     document = pool.tokens[pool.offsets[5] : pool.offsets[6]]
     counts_like, counts_pool = np.bincount(like.tokens, minlength=256), np.bincount(pool.tokens, minlength=256)
     total_like, total_pool = counts_like.sum() + 256, counts_pool.sum() + 256
@@ -171,7 +171,7 @@ def test_alignment_of_one_document_matches_a_direct_sum() -> None:
     ]
     assert target.single[document].tolist() == pytest.approx(single)
     no_pairs = type(target)(target.single, np.zeros_like(target.pair))
-    assert alignment(no_pairs, pool)[5] == pytest.approx(sum(single) / len(single))
+    assert token_alignment(no_pairs, pool)[5] == pytest.approx(sum(single) / len(single))
 
 
 def test_entropy_and_divergence_against_closed_forms() -> None:

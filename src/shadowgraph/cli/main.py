@@ -21,6 +21,7 @@ from typer.exceptions import TyperException
 import shadowgraph
 from shadowgraph.cli.audit import audit_command
 from shadowgraph.cli.compare import compare_command
+from shadowgraph.cli.corpus import corpus_app
 from shadowgraph.cli.doctor import doctor_command
 from shadowgraph.cli.inspect import inspect_command
 from shadowgraph.cli.output import drop_output, emit_fault, help_of
@@ -41,13 +42,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(study_app, name="study")
+app.add_typer(corpus_app, name="corpus")
 app.command("inspect")(inspect_command)
 app.command("scan")(scan_command)
 app.command("compare")(compare_command)
 app.command("series")(series_command)
 app.command("audit")(audit_command)
 app.command("doctor")(doctor_command)
-for _verb in (*app.registered_commands, *study_app.registered_commands):
+for _verb in (*app.registered_commands, *study_app.registered_commands, *corpus_app.registered_commands):
     _verb.help = help_of(_verb.callback)
 
 
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
         5 environment, 70 a defect of ours, 130 and 143 interrupted.
     """
     as_json = "--json" in arguments
-    if list(arguments) in ([], ["study"]):
+    if list(arguments) in ([], ["study"], ["corpus"]):
         arguments = [*arguments, "--help"]
     command = typer.main.get_command(app)
     try:

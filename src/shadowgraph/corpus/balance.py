@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shadowgraph.corpus.budget import length_bins
+from shadowgraph.corpus.ground import Ground
 from shadowgraph.corpus.regime import Regime
 from shadowgraph.corpus.tokens import TokenPool
 from shadowgraph.spec.study import Calipers
@@ -121,3 +123,55 @@ def compare(arm: Mapping[str, float], reference: Mapping[str, float], limits: Ca
         difference = arm[key] / reference[key] - 1.0 if key in RELATIVE else arm[key] - reference[key]
         found.append(Caliper(key, difference, limit, abs(difference) <= limit))
     return tuple(found)
+
+
+def sheet(regime: Regime, ground: Ground, published: NDArray[np.int64]) -> dict[str, float]:
+    """The balance sheet of an arm of `corpus build`: every column is one number, weighted by tokens.
+
+    Args:
+        regime: the arm.
+        ground: what it was built on.
+        published: (n,) cell of every document in the published codebook.
+
+    Returns:
+        `documents` (training documents, which is also the number of boundaries), `tokens`, `supervised`, `cut`
+        (spans that lack their end), `types` (distinct token ids), `unigram_entropy` and `kl_to_pool` (nats; add-one
+        smoothed), `document_length`, `unique_token_share` (tokens in first occurrences), `effective_documents` and
+        `effective_clusters` (exp of the entropy of token shares), `sources`, `length_distance` (total variation of
+        token shares over bins of length from the pool's, 0 … 1), and the mean of every column of the ground.
+    """
+    chosen, pool = regime.chosen, ground.pool
+    taken, total = chosen.taken, float(chosen.taken.sum())
+    size = int(max(int(pool.tokens.max()), int(regime.sequences.max()))) + 1
+    counts = np.bincount(regime.sequences.ravel(), minlength=size).astype(np.int64)
+    entries = int(chosen.owners[-1]) + 1
+    first = np.unique(chosen.documents, return_index=True)[1]
+    labels = ground.sources or pool.families
+    bins = length_bins(pool.lengths)
+    kept = np.ones(len(pool), bool) if ground.leaked is None else ~ground.leaked
+    wanted = np.bincount(bins[kept], weights=pool.lengths[kept], minlength=int(bins.max()) + 1)
+    held = np.bincount(bins[chosen.documents], weights=taken, minlength=len(wanted))
+    stops = chosen.begins + taken
+    sources = np.unique([labels[d] for d in chosen.documents.tolist()], return_inverse=True)[1]
+    found = {
+        "documents": float(entries),
+        "tokens": total,
+        "supervised": float(regime.supervised_tokens),
+        "cut": float((stops < pool.lengths[chosen.documents]).sum()),
+        "types": float((counts > 0).sum()),
+        "unigram_entropy": entropy(counts),
+        "kl_to_pool": divergence(counts, np.bincount(pool.tokens, minlength=size).astype(np.int64)),
+        "document_length": total / entries,
+        "unique_token_share": float(taken[first].sum()) / total,
+        "effective_documents": math.exp(entropy(_tokens_by(chosen.documents, taken))),
+        "effective_clusters": math.exp(entropy(_tokens_by(published[chosen.documents], taken))),
+        "sources": math.exp(entropy(_tokens_by(sources, taken))),
+        "length_distance": float(np.abs(held / total - wanted / wanted.sum()).sum()) / 2.0,
+    }
+    means = {name: float((column[chosen.documents] * taken).sum()) / total for name, column in ground.columns.items()}
+    return found | dict(sorted(means.items()))
+
+
+def _tokens_by(labels: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Tokens of each label."""
+    return np.bincount(np.unique(labels, return_inverse=True)[1], weights=taken).astype(np.int64)

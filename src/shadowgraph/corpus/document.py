@@ -1,145 +1,144 @@
-"""One document, and reading documents from files people have.
+"""One document, and what a row of a file must hold to be one.
 
-Here live: the document and its readers (JSON Lines, plain or gzip; Parquet), with errors that name file and row.
-Not here: tokens and selection.
+Here live: the document, the names of columns, templates of chat records, and writing documents.
+Not here: opening files (`readers`), many documents as one buffer (`batch`), tokens and selection.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from shadowgraph.artifact import whole
-from shadowgraph.errors import DataError, EnvironmentFault
+from shadowgraph.errors import DataError, printable
 
 COLUMNS = ("id", "source", "family", "format", "text")
-LARGEST_ROW = 16 << 20  # bytes of one JSON line
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text and its labels; `family` says what it is about, `format` how it is told, `source` where it comes from."""
+    """A text and its labels; `family` says what it is about, `format` how it is told, `source` where it comes from.
+
+    `media` is a reference to an image that belongs to the text, a path or an address; the bytes stay where they are.
+    """
 
     id: str
     source: str
     family: str
     format: str
     text: str
+    media: str | None = None
 
 
-def read_documents(path: Path) -> Iterator[Document]:
-    """Read documents one after another.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which key or column of a file holds what. None means: the key of the same name where it exists, else a default.
 
-    A row needs `text`; `id` defaults to the file's name and the row, `source` to the file's name, `family` to the
-    source, `format` to "plain".
+    Attributes:
+        text: the text; not used when `messages` is given.
+        id: default is the file's name and the row.
+        source: default is the file's name.
+        family: default is the source.
+        format: default is "plain".
+        media: default is no reference.
+        messages: a list of chat turns with `role` and `content`, told through `turn`, one after another.
+        turn: template of one turn.
+        skip_empty: pass over rows whose text is blank instead of refusing them.
+    """
 
-    Args:
-        path: a `.jsonl`, `.jsonl.gz` or `.parquet` file.
+    text: str = "text"
+    id: str | None = None
+    source: str | None = None
+    family: str | None = None
+    format: str | None = None
+    media: str | None = None
+    messages: str | None = None
+    turn: str = "{role}: {content}\n"
+    skip_empty: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys read of a row: text or messages, id, source, family, format, media."""
+        names = ("id", "source", "family", "format", "media")
+        return (self.messages or self.text, *(getattr(self, name) or name for name in names))
+
+    def demanded(self, field: int) -> bool:
+        """Whether a row must hold the key at this place of `keys`: the text, and whatever was named."""
+        named = (self.text, self.id, self.source, self.family, self.format, self.media)
+        return field == 0 or named[field] is not None
+
+
+def row_values(value: Mapping[str, Any], columns: Columns, where: str) -> tuple[str | None, ...]:
+    """The values of one row in the order of `Columns.keys`, checked; None where a row may lack one.
 
     Raises:
-        DataError: for an unknown ending, a broken file or a wrong row; names file, row and key.
-        EnvironmentFault: when the file cannot be opened.
+        DataError: for a missing key, a value that is no text, or a lone surrogate; names place and key.
     """
-    name = path.name.lower()
-    try:
-        if name.endswith(".parquet"):
-            yield from _read_parquet(path)
-        elif name.endswith(".jsonl"):
-            with path.open("rb") as stream:
-                yield from _read_lines(stream, path)
-        elif name.endswith(".jsonl.gz"):
-            with gzip.open(path, "rb") as stream:
-                yield from _read_lines(stream, path)  # pyright: ignore[reportArgumentType]
-        else:
-            raise DataError("unknown kind of file", where=str(path), hint="give .jsonl, .jsonl.gz or .parquet")
-    except FileNotFoundError as error:
-        raise DataError("no such file", where=str(path)) from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"broken gzip stream ({error})", where=str(path), hint="fetch the file again") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise EnvironmentFault(f"cannot be opened ({error.strerror})", where=str(path)) from error
-
-
-def _read_lines(stream: IO[bytes], path: Path) -> Iterator[Document]:
-    """Parse JSON lines; blank lines are passed over, everything else must be an object."""
-    row = 0
-    while line := stream.readline(LARGEST_ROW + 1):
-        row += 1
-        where = f"{path}:{row}"
-        if len(line) > LARGEST_ROW:
-            raise DataError(f"a line of more than {LARGEST_ROW} bytes", where=where, hint="split the document")
-        if not line.strip():
+    found: list[str | None] = []
+    for field, key in enumerate(columns.keys):
+        item = value.get(key)
+        if item is None:
+            if columns.demanded(field):
+                keys = printable(", ".join(map(str, value)))
+                raise DataError(f"the key {key!r} is missing", where=where, hint=f"keys found: {keys}"[:200])
+            found.append(None)
             continue
+        if field == 0 and columns.messages is not None:
+            item, picture = _conversation(item, columns, where)
+            found.append(item)
+            value = {columns.keys[5]: picture, **value} if picture else value
+            continue
+        if field == 5 and isinstance(item, Mapping):
+            item = item.get("path")
+            if item is None:
+                raise DataError(f"the key {key!r} holds bytes, not a path", where=where, hint="keep images as files")
+        if field == 1 and isinstance(item, int) and not isinstance(item, bool):
+            item = str(item)
+        if not isinstance(item, str):
+            raise DataError(f"the key {key!r} holds {type(item).__name__}, expected text", where=where)
         try:
-            value = json.loads(line)
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise DataError(f"not JSON ({error})", where=where, hint="every line must be one JSON object") from error
-        if not isinstance(value, dict):
-            raise DataError(f"a {type(value).__name__}, not an object", where=where)
-        yield _document(value, path, row)
+            item.encode()
+        except UnicodeEncodeError as error:
+            message = f"the key {key!r} holds a lone surrogate"
+            raise DataError(message, where=where, hint="write the file as UTF-8") from error
+        found.append(item)
+    return tuple(found)
 
 
-def _document(value: dict[str, Any], path: Path, row: int) -> Document:
-    """Build a document from a row's values, checking every key that is used."""
-    where = f"{path}:{row}"
-    if "text" not in value:
-        raise DataError(
-            "the key 'text' is missing", where=where, hint=f"keys found: {', '.join(map(str, value))}"[:200]
-        )
-    defaults = {"id": f"{path.name}:{row}", "source": path.name, "format": "plain"}
-    defaults["family"] = value.get("source") or path.name
-    fields: dict[str, str] = {}
-    for key in COLUMNS:
-        found = value.get(key, defaults.get(key))
-        if key == "id" and isinstance(found, int):
-            found = str(found)
-        if not isinstance(found, str):
-            raise DataError(f"the key {key!r} holds {type(found).__name__}, expected text", where=where)
-        fields[key] = found
-    if not fields["text"].strip():
-        raise DataError("the key 'text' is empty", where=where, hint="remove the row")
-    try:
-        fields["text"].encode()
-    except UnicodeEncodeError as error:
-        raise DataError("the key 'text' holds a lone surrogate", where=where, hint="write the file as UTF-8") from error
-    return Document(**fields)
-
-
-def _read_parquet(path: Path) -> Iterator[Document]:
-    """Read Parquet in batches; string, large_string and dictionary columns all give text."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            names = [name for name in COLUMNS if name in file.schema_arrow.names]
-            if "text" not in names:
-                found = ", ".join(file.schema_arrow.names)
-                raise DataError("no column 'text'", where=str(path), hint=f"columns found: {found}"[:200])
-            row = 0
-            for batch in file.iter_batches(columns=names):
-                for value in batch.to_pylist():
-                    row += 1
-                    yield _document({key: item for key, item in value.items() if item is not None}, path, row)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"not Parquet ({error})", where=str(path)) from error
+def _conversation(turns: Any, columns: Columns, where: str) -> tuple[str, str | None]:
+    """A chat record as text, and the first image it refers to."""
+    told: list[str] = []
+    picture: str | None = None
+    if not isinstance(turns, list):
+        raise DataError(f"the key {columns.messages!r} holds {type(turns).__name__}, expected a list", where=where)
+    for place, turn in enumerate(turns):
+        content = turn.get("content") if isinstance(turn, Mapping) else None
+        role = turn.get("role") if isinstance(turn, Mapping) else None
+        if isinstance(content, list):
+            parts = [part for part in content if isinstance(part, Mapping)]
+            picture = picture or next((str(p["image"]) for p in parts if isinstance(p.get("image"), str)), None)
+            content = "\n".join(str(part["text"]) for part in parts if isinstance(part.get("text"), str))
+        if not isinstance(role, str) or not isinstance(content, str):
+            raise DataError(f"turn {place} of the key {columns.messages!r} lacks a role or a content", where=where)
+        told.append(columns.turn.format(role=role, content=content))
+    return "".join(told), picture
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> None:
-    """Write documents as Parquet (zstd), in the given order."""
+    """Write documents as Parquet (zstd), in the given order; `media` is written where any document has one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
+    names = (*COLUMNS, "media")
+    columns: dict[str, list[str | None]] = {name: [] for name in names}
     for document in documents:
-        for name in COLUMNS:
+        for name in names:
             columns[name].append(getattr(document, name))
+    if not any(columns["media"]):
+        del columns["media"]
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
     with whole(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")

@@ -1,23 +1,28 @@
 """Regimes: which documents of a pool an arm is trained on, at one token budget.
 
-Here live: the rule of every regime and the regime itself.
-Not here: scores of alignment (`target`), the budget (`budget`), what a regime looks like from outside (`balance`).
+Here live: the regime itself, the way from a rule to packed sequences, the order of presentation.
+Not here: the rules (`rules`), the ground they stand on (`ground`), scores (`target`), the budget (`budget`), what a
+regime looks like from outside (`balance`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowgraph.corpus.budget import Fill, fill, join, pack
-from shadowgraph.corpus.tokens import TokenPool
+from shadowgraph.corpus.budget import Fill, pack, positions, turns_of
+from shadowgraph.corpus.ground import Ground
+from shadowgraph.corpus.rules.presented import backwards, edited, rejoined
+from shadowgraph.corpus.rules.table import RULES
 from shadowgraph.errors import DataError
-from shadowgraph.identity import fingerprint
-from shadowgraph.seeds import keyed_uniform
+from shadowgraph.spec.corpus import PICKING, CorpusArm, corpus_arm
 from shadowgraph.spec.study import Arm
+
+__all__ = ["Ground", "Regime", "build_regime"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,129 +33,105 @@ class Regime:
         arm: the arm's name.
         chosen: documents and tokens taken, in training order.
         sequences: (N, L) packed token ids.
+        supervised: (N, L) whether a token counts in the loss; None when all do.
     """
 
     arm: str
     chosen: Fill
     sequences: NDArray[np.uint16]
+    supervised: NDArray[np.bool_] | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the ordered contents."""
-        return fingerprint({"arm": self.arm, "sequences": self.sequences.tobytes().hex()})
+        """Identity of the ordered contents: arm, tokens, document bounds, loss."""
+        digest = hashlib.sha256(f"{self.arm}\x1f{self.sequences.dtype.str}\x1f{self.sequences.shape}".encode())
+        for part in (self.sequences, self.chosen.owners, self.chosen.taken, self.supervised):
+            digest.update(b"\x1f" if part is None else np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def document_ids(self) -> NDArray[np.uint32]:
+        """(N, L) number of the training document of every token, from 0 in training order, for attention masks."""
+        return np.repeat(self.chosen.owners, self.chosen.taken).astype(np.uint32).reshape(self.sequences.shape)
+
+    @property
+    def supervised_tokens(self) -> int:
+        """Tokens that count in the loss."""
+        return int(self.sequences.size if self.supervised is None else self.supervised.sum())
 
     def __repr__(self) -> str:
         """One line: arm, documents, tokens."""
         return f"Regime({self.arm}: {len(self.chosen.documents)} documents, {self.chosen.tokens} tokens)"
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What every regime of one draw shares: pool, alignment scores (n,), budget, sequence length, seed and draw."""
-
-    pool: TokenPool
-    alignment: NDArray[np.float64]
-    budget: int
-    length: int
-    seed: int
-    draw: int
-
-    def uniform(self, label: str) -> NDArray[np.float64]:
-        """One number in (0, 1) for each document, the same in any order of the pool."""
-        return keyed_uniform(self.seed, f"{label}/draw-{self.draw}", self.pool.ids)
-
-
-def build_regime(arm: Arm, ground: Ground) -> Regime:
+def build_regime(arm: Arm | CorpusArm, ground: Ground, others: Mapping[str, CorpusArm] | None = None) -> Regime:
     """Choose documents by the arm's rule until the budget is full to the token, and pack them.
 
     Args:
         arm: the rule and its options.
         ground: pool, budget and seed; two arms of a draw share it.
+        others: arms by name, for an arm that is derived from another.
 
     Raises:
-        DataError: when the pool holds too few tokens for the rule.
+        DataError: when the pool holds too few tokens for the rule, or the arm it is derived from is not given.
     """
-    chosen = _RULES[arm.regime](arm, ground)
-    arranged = _arrange(chosen, ground)
-    return Regime(arm.name, arranged, pack(ground.pool, arranged, ground.length))
+    rule = corpus_arm(arm)
+    parent = rule
+    if rule.regime not in PICKING:
+        if rule.of is None or others is None or rule.of not in others:
+            raise DataError(f"the arm {rule.of!r} that it is made of is not given", where=rule.name)
+        parent = others[rule.of]
+    chosen = RULES[parent.regime](parent, ground)
+    if rule.regime == "shuffled_answers":
+        chosen = rejoined(chosen, ground, rule.name)
+    arranged = _arrange(chosen, ground, rule, parent)
+    sequences = edited(rule, arranged, ground, pack(ground.pool, arranged, ground.length))
+    return Regime(rule.name, arranged, sequences, _supervised(rule, arranged, ground))
 
 
-def _random(arm: Arm, ground: Ground) -> Fill:
-    """Follow the pool: documents in random order."""
-    return fill(np.argsort(ground.uniform("random")), ground.pool.lengths, ground.budget, arm.name)
+def _arrange(chosen: Fill, ground: Ground, arm: CorpusArm, parent: CorpusArm) -> Fill:
+    """Shuffle the training documents, each repeat on its own, so that the rule of choice leaves no order.
 
-
-def _aligned(arm: Arm, ground: Ground) -> Fill:
-    """Resample towards the target: score / temperature plus Gumbel noise, best first."""
-    return fill(_aligned_order(arm, ground), ground.pool.lengths, ground.budget, arm.name)
-
-
-def _aligned_order(arm: Arm, ground: Ground) -> NDArray[np.int64]:
-    """Order documents by Gumbel top-k (Kool et al. 2019, arXiv 1903.06059); temperature 0 is the hard top."""
-    score = ground.alignment / ground.alignment.std()
-    noise = -np.log(-np.log(ground.uniform("aligned")))
-    return np.argsort(-(score + arm.temperature * noise), kind="stable")
-
-
-def _covering(arm: Arm, ground: Ground) -> Fill:
-    """Flatten the pool: every family x format gets equal tokens until it is used up.
-
-    Inside a stratum the order is random; taking documents by the tokens their stratum has given so far fills all
-    strata at one pace, so that a small stratum ends and the others share what it leaves.
+    Repeats may be asked to stand side by side or within one batch; a blocked arm goes source by source.
     """
-    strata = np.unique(
-        np.array([f"{a}\x1f{b}" for a, b in zip(ground.pool.families, ground.pool.formats, strict=True)]),
-        return_inverse=True,
-    )[1]
-    key = ground.uniform("covering")
-    order = np.lexsort((key, strata))
-    lengths = ground.pool.lengths[order]
-    before = np.cumsum(lengths) - lengths
-    first = np.flatnonzero(np.diff(strata[order], prepend=-1))
-    before -= np.repeat(before[first], np.diff(np.append(first, len(order))))
-    pace = np.lexsort((key[order], before))
-    return fill(order[pace], ground.pool.lengths, ground.budget, arm.name)
+    owners = chosen.owners
+    heads = np.flatnonzero(np.diff(owners, prepend=-1))
+    first = chosen.documents[heads]
+    turns = turns_of(first)
+    names = [f"{ground.pool.ids[d]}#{turn}" for d, turn in zip(first.tolist(), turns.tolist(), strict=True)]
+    key = ground.keyed("arrange", names)
+    if parent.regime == "repeated" and parent.spacing != "spread":
+        start = ground.keyed("arrange", [f"{ground.pool.ids[d]}#0" for d in first.tolist()])
+        window = ground.batch * ground.length / ground.budget
+        key = start + (key * window if parent.spacing == "batch" else turns * 1e-12)
+    order = np.argsort(key, kind="stable")
+    if arm.regime == "blocked":
+        labels = ground.pool.families if ground.sources is None else ground.sources
+        kinds = sorted({labels[d] for d in first.tolist()})
+        place = dict(zip(kinds, ground.keyed("blocks", kinds).tolist(), strict=True))
+        order = np.lexsort((key, np.array([place[labels[d]] for d in first.tolist()])))
+    if chosen.entries is None:
+        starts = None if chosen.starts is None else chosen.starts[order]
+        return Fill(chosen.documents[order], chosen.taken[order], starts)
+    counts = np.diff(np.append(heads, len(owners)))
+    ends = np.cumsum(counts[order])
+    rows = np.arange(ends[-1]) + np.repeat(heads[order] - (ends - counts[order]), counts[order])
+    owner = np.repeat(np.arange(len(order)), counts[order])
+    return Fill(chosen.documents[rows], chosen.taken[rows], chosen.begins[rows], owner)
 
 
-def _repeated(arm: Arm, ground: Ground) -> Fill:
-    """Random documents, and a share of tokens that is a few further documents over and over, new ones each draw."""
-    if arm.share is None or arm.documents is None:
-        raise DataError("a repeated arm needs share and documents", where=arm.name)
-    repeated = round(arm.share * ground.budget)
-    order = np.argsort(ground.uniform("random"))
-    background = fill(order, ground.pool.lengths, ground.budget - repeated, arm.name)
-    few = order[len(background.documents) : len(background.documents) + arm.documents]
-    cycles = -(-repeated // max(1, int(ground.pool.lengths[few].sum())))
-    return join([background, fill(np.tile(few, cycles), ground.pool.lengths, repeated, arm.name)])
-
-
-def _blend(arm: Arm, ground: Ground) -> Fill:
-    """A share of aligned tokens, the rest random documents that are not among them."""
-    if arm.share is None:
-        raise DataError("a blended arm needs share", where=arm.name)
-    aligned = round(arm.share * ground.budget)
-    first = fill(_aligned_order(arm, ground), ground.pool.lengths, aligned, arm.name)
-    order = np.argsort(ground.uniform("random"))
-    rest = order[~np.isin(order, first.documents)]
-    return join([first, fill(rest, ground.pool.lengths, ground.budget - aligned, arm.name)])
-
-
-_RULES: dict[str, Callable[[Arm, Ground], Fill]] = {
-    "aligned": _aligned,
-    "covering": _covering,
-    "random": _random,
-    "repeated": _repeated,
-    "blend": _blend,
-}
-
-
-def _arrange(chosen: Fill, ground: Ground) -> Fill:
-    """Shuffle the chosen documents, each repeat on its own, so that the rule of choice leaves no order."""
-    seen: dict[int, int] = {}
-    names: list[str] = []
-    for document in chosen.documents.tolist():
-        turn = seen.get(document, 0)
-        seen[document] = turn + 1
-        names.append(f"{ground.pool.ids[document]}#{turn}")
-    order = np.argsort(keyed_uniform(ground.seed, f"arrange/draw-{ground.draw}", names))
-    return Fill(chosen.documents[order], chosen.taken[order])
+def _supervised(arm: CorpusArm, arranged: Fill, ground: Ground) -> NDArray[np.bool_] | None:
+    """Which tokens count in the loss: those behind each document's prompt; the last of them leave it when too many."""
+    if ground.prompts is None and ground.supervised is None:
+        return None
+    if ground.prompts is None:
+        mask = np.ones(arranged.tokens, bool)
+    else:
+        own = positions(ground.pool, arranged) - np.repeat(ground.pool.offsets[arranged.documents], arranged.taken)
+        mask = own >= np.repeat(ground.prompts[arranged.documents], arranged.taken)
+    if arm.regime == "reversed":
+        mask = mask[backwards(arranged, ground)]
+    if ground.supervised is not None:
+        inside = np.flatnonzero(mask)
+        mask[inside[ground.supervised :]] = False
+    return mask.reshape(-1, ground.length)

@@ -1,7 +1,10 @@
-"""What a benchmark looks like, and how near each document lies to it.
+"""What a benchmark looks like against a reference, and how near each document lies to it.
 
-Here live: the fitted target and the alignment score of documents.
-Not here: which documents are taken (`regime`).
+Here live: the fitted target, its fixed-point tables, and scores of documents.
+Not here: which documents are taken (`regime`), how near a whole corpus lies (`alignment`), tokens (`token_target`).
+
+Content weights come from the bare words of the items, format weights from the items as the benchmark tells them; the
+two never share a table. Weights are whole numbers of 2^-20 nats, so a score does not depend on the order of addition.
 """
 
 from __future__ import annotations
@@ -11,70 +14,137 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowgraph.corpus.tokens import TokenPool
+from shadowgraph.corpus.batch import Batch, batch_of
+from shadowgraph.corpus.benchmark import Benchmark
+from shadowgraph.corpus.document import Document
+from shadowgraph.corpus.features import Profile, format_bins, format_shares, log_probabilities
+from shadowgraph.corpus.kernels import kernels
+from shadowgraph.errors import DataError
 
-BUCKETS = 1 << 16  # hashed token pairs
+UNIT = 1 << 20  # of a nat
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A benchmark against a reference.
+
+    Attributes:
+        name: the benchmark.
+        content: (G,) int32 log ratio of each bucket, in units of 2^-20 nats.
+        format: (F, B) int32 log ratio of each bin of the fingerprint, same unit.
+        bare: batch of the held-out items without any layout.
+        told: batch of the held-out items as the benchmark tells them.
+        fitted: number of items the weights come from.
+        reference: the profile the ratios are against.
+    """
+
+    name: str
+    content: NDArray[np.int32]
+    format: NDArray[np.int32]
+    bare: Batch
+    told: Batch
+    fitted: int
+    reference: Profile
+
+    def __repr__(self) -> str:
+        """One line: name, items fitted and held out."""
+        return f"Target({self.name}: fitted on {self.fitted} items, {len(self.told)} held out)"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Log probability ratios of a benchmark against a pool.
+class Scores:
+    """Nearness of n documents to a benchmark.
 
     Attributes:
-        single: (V,) log ratio of each token.
-        pair: (BUCKETS,) log ratio of each hashed token pair.
+        content: (n,) mean over words of the log ratio of the word and of the pair it ends together, nats; 0 without
+            words.
+        words: (n,) words.
     """
 
-    single: NDArray[np.float64]
-    pair: NDArray[np.float64]
+    content: NDArray[np.float64]
+    format: NDArray[np.float64]
+    words: NDArray[np.int64]
+
+    @property
+    def both(self) -> NDArray[np.float64]:
+        """(n,) content plus format, nats."""
+        return self.content + self.format
 
 
-def fit_target(benchmark: TokenPool, pool: TokenPool, vocabulary: int) -> Target:
-    """Estimate ln p_benchmark(g) − ln p_pool(g) for tokens and hashed token pairs, add-one smoothed.
-
-    The weights of importance resampling (Xie et al. 2023, arXiv 2302.03169, eq. 2) on subword 1- and 2-grams.
+def render_batches(benchmark: Benchmark, *, fit: bool, path: str = "auto") -> tuple[Batch, Batch]:
+    """One part of a benchmark as two batches, bare and as it is told.
 
     Args:
-        benchmark: training items of the benchmark, rendered as it renders them.
-        pool: the pool the arms draw from.
-        vocabulary: V, size of the tokenizer.
+        benchmark: the benchmark.
+        fit: the part weights come from, else the part measures are held against.
+        path: kernels to use.
     """
-    single = _log_ratio(
-        np.bincount(benchmark.tokens, minlength=vocabulary), np.bincount(pool.tokens, minlength=vocabulary)
-    )
-    pair = _log_ratio(
-        np.bincount(_pairs(benchmark)[0], minlength=BUCKETS), np.bincount(_pairs(pool)[0], minlength=BUCKETS)
-    )
-    return Target(single, pair)
+    items = benchmark.part(fit=fit)
+    bare = [Document(item.id, benchmark.name, item.group, "bare", item.bare()) for item in items]
+    told = [Document(item.id, benchmark.name, item.group, "told", item.told()) for item in items]
+    return batch_of(bare, limit=None, path=path), batch_of(told, limit=None, path=path)
 
 
-def alignment(target: Target, pool: TokenPool) -> NDArray[np.float64]:
-    """Score every document: the mean log ratio over its tokens plus the mean over its pairs, in nats.
+def fit_target(benchmark: Benchmark, reference: Profile, *, path: str = "auto") -> Target:
+    """Estimate ln p_benchmark − ln p_reference of buckets and of format bins.
+
+    The weights of importance resampling (Xie et al. 2023, arXiv 2302.03169, eq. 2) on hashed 1- and 2-grams, add-one
+    smoothed, and the same for the bins of the format fingerprint.
+
+    Args:
+        benchmark: its fit part is used: the train split where there is one, else one half by hash of the item id.
+        reference: counts of the pool or mixture that documents come from.
+        path: kernels to use.
+
+    Raises:
+        DataError: when the benchmark has no items to fit on, or the reference no words.
+    """
+    bare, told = render_batches(benchmark, fit=True, path=path)
+    if not len(bare):
+        raise DataError("no items to fit a target on", where=benchmark.name, hint="give a train split or more items")
+    if not reference.words.sum():
+        raise DataError("the reference holds no words", where=benchmark.name, hint="count the pool first")
+    content, form = Profile(), Profile()
+    content.update(bare)
+    form.update(told)
+    ratio = log_probabilities(_total(content.grams)) - log_probabilities(_total(reference.grams))
+    wanted, present = format_shares(_total(form.formats)), format_shares(_total(reference.formats))
+    shares = np.log(np.where(wanted > 0, wanted, 1.0)) - np.log(np.where(present > 0, present, 1.0))
+    held_bare, held_told = render_batches(benchmark, fit=False, path=path)
+    return Target(benchmark.name, _fixed(ratio), _fixed(shares), held_bare, held_told, len(bare), reference)
+
+
+def score(target: Target, batch: Batch, *, content: bool = True, form: bool = True) -> Scores:
+    """Score every document of a batch.
+
+    Args:
+        target: the target.
+        batch: n documents.
+        content: whether to score content; zeros otherwise, and no words are hashed.
+        form: whether to score format; zeros otherwise.
 
     A mean, not a sum: summed weights prefer short documents and would bend the token budget.
-
-    Returns:
-        (n,) scores, higher is nearer to the benchmark.
     """
-    lengths = pool.lengths.astype(np.float64)
-    score = np.add.reduceat(target.single[pool.tokens], pool.offsets[:-1]) / lengths
-    buckets, owner = _pairs(pool)
-    sums = np.bincount(owner, weights=target.pair[buckets], minlength=len(pool))
-    return score + sums / np.maximum(lengths - 1.0, 1.0)
+    zeros = np.zeros(len(batch))
+    by_words, words = zeros, np.zeros(len(batch), np.int64)
+    if content:
+        hashes, ends = batch.words
+        sums = kernels(batch.path).score_grams(hashes, ends, target.content)
+        words = np.diff(ends)
+        by_words = sums / (np.maximum(words, 1) * float(UNIT))
+    by_form = zeros
+    if form:
+        bins = format_bins(batch)
+        blocks = np.arange(bins.shape[1])
+        by_form = target.format[blocks, bins].sum(axis=1, dtype=np.int64) / float(len(blocks) * UNIT)
+    return Scores(by_words, by_form, words)
 
 
-def _log_ratio(wanted: NDArray[np.int64], present: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Add-one smoothed log ratio of two count vectors."""
-    p = (wanted + 1.0) / (wanted.sum() + wanted.size)
-    q = (present + 1.0) / (present.sum() + present.size)
-    return np.log(p) - np.log(q)
+def _total(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Counts summed over shards."""
+    return counts.sum(axis=0).astype(np.float64)
 
 
-def _pairs(pool: TokenPool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Hash every pair of neighbours inside a document; returns (buckets, owning document)."""
-    first = pool.tokens[:-1].astype(np.uint64)
-    second = pool.tokens[1:].astype(np.uint64)
-    mixed = (first * np.uint64(0x9E3779B97F4A7C15) + second * np.uint64(0xC2B2AE3D27D4EB4F)) >> np.uint64(48)
-    owner = np.repeat(np.arange(len(pool), dtype=np.int64), pool.lengths)
-    inside = owner[:-1] == owner[1:]
-    return mixed[inside].astype(np.int64), owner[:-1][inside]
+def _fixed(weights: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Weights in whole units."""
+    return np.rint(weights * UNIT).astype(np.int32)

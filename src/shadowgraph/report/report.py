@@ -90,7 +90,7 @@ def render_study(result: Mapping[str, Any]) -> str:
     from shadowgraph.report.figures import styles_of
 
     study = open_result(result, "study")
-    return _page(
+    return page(
         "study.html.j2",
         styles_of(study),
         study=study,
@@ -121,7 +121,7 @@ def render_audit(result: Mapping[str, Any]) -> str:
 
     audit = open_result(result, "audit")
     verdict = audit.record("verdict")
-    return _page(
+    return page(
         "audit.html.j2",
         {},
         audit=audit,
@@ -177,7 +177,8 @@ def _plates(study: Record) -> list[Plate]:
     ]
 
 
-def _page(template: str, styles: Mapping[str, ArmStyle], **context: object) -> str:
+def page(template: str, styles: Mapping[str, ArmStyle], **context: object) -> str:
+    """A whole page from a template, its style sheet and the policy that allows nothing else."""
     sheet, policy = _style()
     text = _environment().get_template(template).render(sheet=sheet, policy=policy, styles=styles, **context)
     return "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"

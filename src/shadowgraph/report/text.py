@@ -37,16 +37,16 @@ def study_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """
     study = open_result(result, "study")
     answer = study.record("answer")
-    lines = [*(_safe(sentence) for sentence in answer.texts("sentences"))]
-    lines.append(f"Claim level {_safe(answer.text('claim_level')) or 'not stated'}.")
+    lines = [*(safe_line(sentence) for sentence in answer.texts("sentences"))]
+    lines.append(f"Claim level {safe_line(answer.text('claim_level')) or 'not stated'}.")
     blocks = ["\n".join(lines), _arms(study, width)]
     notes = [*_effects(study), *_equivalence(study)]
     limits = answer.texts("limits") + study.texts("limits")
     blocks.append("\n".join(notes))
     if limits:
-        blocks.append("\n".join(["Limits:", *(f"  - {_safe(item)}" for item in limits)]))
+        blocks.append("\n".join(["Limits:", *(f"  - {safe_line(item)}" for item in limits)]))
     text = "\n\n".join(block for block in blocks if block)
-    return "\n".join(_wrapped(line, width) for line in text.splitlines()) + "\n"
+    return "\n".join(wrapped(line, width) for line in text.splitlines()) + "\n"
 
 
 def audit_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
@@ -65,24 +65,28 @@ def audit_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """
     audit = open_result(result, "audit")
     verdict = audit.record("verdict")
-    lines = [f"{_safe(verdict.text('label', 'no verdict'))} (claim level {_safe(verdict.text('claim_level', 'none'))})"]
-    lines += [_safe(verdict.text("sentence")), ""]
-    lines += [f"{name}: {_ascii(number)}" for name, number, _ in endpoint_rows(audit)]
+    lines = [
+        f"{safe_line(verdict.text('label', 'no verdict'))} "
+        f"(claim level {safe_line(verdict.text('claim_level', 'none'))})"
+    ]
+    lines += [safe_line(verdict.text("sentence")), ""]
+    lines += [f"{name}: {plain_ascii(number)}" for name, number, _ in endpoint_rows(audit)]
     rows = [[check.text(key) for key in ("code", "fate", "title", "detail")] for check in audit.records("checks")]
-    lines += ["", *_grid(["check", "fate", "title", "detail"], rows, numeric=0, width=width)]
+    lines += ["", *grid(["check", "fate", "title", "detail"], rows, numeric=0, width=width)]
     skipped = len(audit.records("skipped"))
     if skipped:
         lines += ["", f"Tensors not analysed: {skipped}; the report lists each with its reason."]
-    return "\n".join(_wrapped(line, width) for line in lines) + "\n"
+    return "\n".join(wrapped(line, width) for line in lines) + "\n"
 
 
-def _safe(text: str) -> str:
+def safe_line(text: str) -> str:
+    """Foreign words on one line."""
     return printable(" ".join(text.split(" ")), limit=1000)
 
 
-def _ascii(text: str) -> str:
+def plain_ascii(text: str) -> str:
     """Minus signs a shell tool can read, dashes that stay put."""
-    return _safe(text.replace("−", "-").replace("—", "-"))
+    return safe_line(text.replace("−", "-").replace("—", "-"))
 
 
 def _arms(study: Record, width: int) -> str:
@@ -102,11 +106,11 @@ def _arms(study: Record, width: int) -> str:
     base = ["base", "", "", "", _pair(study, "base", ["benchmark"]), _pair(study, "base", tables.outside_of(study)), ""]
     rows.append(base)
     names = ["arm", "K", "K_emb", "log norm", "benchmark", "outside", "asymmetry"]
-    outside = " + ".join(_safe(name) for name in tables.outside_of(study)) or "none"
+    outside = " + ".join(safe_line(name) for name in tables.outside_of(study)) or "none"
     notes = [f"Mean ± sd over draws. Scores: accuracy / bits per byte. Outside: {outside}."]
     if any(arm.flag("novel") for arm in study.records("arms")):
         notes.append("* novel: loss under the base, or divergence from its mixture, beyond the calipers.")
-    return "\n".join([*_grid(names, rows, numeric=6, width=width), *notes])
+    return "\n".join([*grid(names, rows, numeric=6, width=width), *notes])
 
 
 def _cut(name: str) -> str:
@@ -125,8 +129,18 @@ def _pair(study: Record, arm: str, splits: Sequence[str]) -> str:
     return " / ".join(parts)
 
 
-def _grid(names: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: int, width: int) -> list[str]:
-    """A plain table; the last `numeric` columns are flush right, the first ones fold when they are long."""
+def grid(names: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: int, width: int) -> list[str]:
+    """A plain table; the last `numeric` columns are flush right, the first ones fold when they are long.
+
+    Args:
+        names: the columns.
+        rows: as many cells each.
+        numeric: how many of the last columns hold numbers.
+        width: columns of the terminal.
+
+    Returns:
+        Lines without trailing blanks.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -141,7 +155,7 @@ def _grid(names: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: int, 
                         min_width=len(name), max_width=limit)  # fmt: skip
     grid.add_row(*(Text("-" * len(name)) for name in names))
     for row in rows:
-        grid.add_row(*(Text(_ascii(item)) for item in row))
+        grid.add_row(*(Text(plain_ascii(item)) for item in row))
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(grid)
     return [line.rstrip() for line in stream.getvalue().splitlines()]
@@ -161,7 +175,7 @@ def _effects(study: Record) -> list[str]:
             p = probability(effect.number("p"))
             tail = f"{f' ({percent(level)} interval)' if level else ''}, p {p if p.startswith('<') else f'= {p}'}"
             tail += f", n = {' + '.join(effect.texts('n'))}" if effect.texts("n") else ""
-        lines.append(_ascii(f"{tables.effect_name(effect)}, {effect.text('endpoint')}: {number}{tail}"))
+        lines.append(plain_ascii(f"{tables.effect_name(effect)}, {effect.text('endpoint')}: {number}{tail}"))
     return lines
 
 
@@ -175,12 +189,12 @@ def _equivalence(study: Record) -> list[str]:
         p = test.number("p")
         tail = f", p = {probability(p)}" if p.value is not None else ""
         name = test.text("name") or tables.pair_of(test)
-        lines.append(_ascii(f"equivalence of {name}, {test.text('endpoint')}: {tables.fate_of(test).text} "
+        lines.append(plain_ascii(f"equivalence of {name}, {test.text('endpoint')}: {tables.fate_of(test).text} "
                             f"({number}, {width}{tail})"))  # fmt: skip
     return lines
 
 
-def _wrapped(line: str, width: int) -> str:
+def wrapped(line: str, width: int) -> str:
     """Fold a long line at spaces, indented like its start."""
     import textwrap
 

@@ -15,9 +15,10 @@ import numpy as np
 from shadowgraph.artifact import write_json
 from shadowgraph.corpus.balance import balance
 from shadowgraph.corpus.budget import fill, pack
-from shadowgraph.corpus.document import Document, read_documents, write_documents
+from shadowgraph.corpus.document import Document, write_documents
+from shadowgraph.corpus.readers.files import read_documents
 from shadowgraph.corpus.regime import Ground, build_regime
-from shadowgraph.corpus.target import alignment, fit_target
+from shadowgraph.corpus.token_target import fit_token_target, token_alignment
 from shadowgraph.corpus.tokens import load_tokenizer, tokenise, train_tokenizer
 from shadowgraph.identity import Json
 from shadowgraph.seeds import generator, keyed_uniform
@@ -78,7 +79,7 @@ def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     pool = tokenise(documents, tokenizer)
     progress(0.8)
     like = tokenise(_benchmark_documents(recipe, spec.study.seed), tokenizer)
-    scores = alignment(fit_target(like, pool, spec.model.vocabulary), pool)
+    scores = token_alignment(fit_token_target(like, pool, spec.model.vocabulary), pool)
     training = spec.training
     ground = Ground(pool, scores, training.tokens, training.sequence_length, spec.study.seed, draw)
     _build_regimes(ground, spec, layout, documents)

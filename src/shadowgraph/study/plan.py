@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shadowgraph.artifact import read_object, write_json
-from shadowgraph.corpus.document import read_documents
+from shadowgraph.corpus.readers.files import read_documents
 from shadowgraph.errors import DataError, SpecError
 from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.source import load

@@ -1,0 +1,204 @@
+"""The verbs of a corpus: measure, build, report.
+
+Here live: their arguments and what they print.
+Not here: measuring and building (`corpus`) and the page (`report`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shadowgraph.cli.output import duration, emit_json, progress_display
+from shadowgraph.errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    from shadowgraph.corpus.survey.plan import Plan, Wanted
+
+corpus_app = typer.Typer(
+    help="What a corpus is, and token-matched regimes from it.", no_args_is_help=True, rich_markup_mode=None
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+@corpus_app.command("measure")
+def measure_command(
+    files: Annotated[list[Path], typer.Argument(help="Files or folders: .jsonl (.gz, .zst), .parquet, .arrow.")],
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATH or NAME:ADAPTER=PATH; again for more files or benchmarks.")
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(help="Keys of a benchmark without an adapter: NAME=prompt:KEY,answer:KEY[,choices:KEY,...]."),
+    ] = None,
+    base: Annotated[list[Path] | None, typer.Option(help="What the base model read before: the reference.")] = None,
+    text_key: Annotated[str, typer.Option(help="Key or column of the text.")] = "text",
+    id_key: Annotated[str | None, typer.Option(help="Key of the id; default: id, else file and row.")] = None,
+    source_key: Annotated[str | None, typer.Option(help="Key of the source; default: source, else the file.")] = None,
+    messages_key: Annotated[str | None, typer.Option(help="Key of chat turns, read instead of a text.")] = None,
+    skip_empty: Annotated[bool, typer.Option(help="Pass over rows whose text is blank.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the corpus on the page.")] = "",
+    output: Annotated[Path | None, typer.Option(help="Folder for the result and the page; resumes in it.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes, one thread each.")] = 1,
+    overwrite: Annotated[bool, typer.Option(help="Delete another survey found in the folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read, and write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a corpus against benchmarks: nearness, shared items, format, in one pass that can be interrupted.
+
+    Examples:
+      shadowgraph corpus measure data/*.jsonl.gz --benchmark gsm8k=gsm8k/ --output out/corpus
+
+      shadowgraph corpus measure pool.parquet --benchmark arc_challenge:arc=arc.jsonl --base base.jsonl.zst --json
+    """
+    from shadowgraph.corpus.document import Columns
+    from shadowgraph.corpus.survey.jobs import survey
+    from shadowgraph.corpus.survey.plan import Order, freeze
+
+    columns = Columns(text=text_key, id=id_key, source=source_key, messages=messages_key, skip_empty=skip_empty)
+    order = Order(files, benchmarks_of(benchmark or [], keys or []), base or [], columns, name)
+    if dry_run:
+        _describe(freeze(order), as_json)
+        return
+    with progress_display() as display:
+        result = survey(order, output, jobs=jobs, overwrite=overwrite, display=display)
+    page = None if output is None else _finish(output, result)
+    if as_json:
+        emit_json(result)
+        return
+    _tell(result, page)
+
+
+def benchmarks_of(given: list[str], keys: list[str]) -> list[Wanted]:
+    """The benchmarks a command line names; several files under one name are one benchmark.
+
+    Raises:
+        SpecError: for an option that is not of the form it should have.
+    """
+    from shadowgraph.corpus.survey.plan import Wanted
+
+    mappings: dict[str, dict[str, str]] = {}
+    for text in keys:
+        name, _, pairs = text.partition("=")
+        split = [pair.partition(":") for pair in pairs.split(",")]
+        if not name or not all(role and mark and key for role, mark, key in split):
+            raise SpecError(f"found {text!r}", where="--keys", hint="write NAME=prompt:KEY,answer:KEY")
+        mappings[name] = {role: key for role, _, key in split}
+    files: dict[tuple[str, str], list[Path]] = {}
+    for text in given:
+        label, mark, path = text.partition("=")
+        name, _, adapter = label.partition(":")
+        if not name or not mark or not path:
+            raise SpecError(f"found {text!r}", where="--benchmark", hint="write NAME=PATH or NAME:ADAPTER=PATH")
+        files.setdefault((name, adapter), []).append(Path(path))
+    lost = sorted(set(mappings) - {name for name, _ in files})
+    if lost:
+        raise SpecError(f"no benchmark named {lost[0]!r}", where="--keys", hint="give its files with --benchmark")
+    return [Wanted(name, tuple(paths), adapter, mappings.get(name)) for (name, adapter), paths in files.items()]
+
+
+def _describe(plan: Plan, as_json: bool) -> None:
+    """What a survey would read."""
+    from shadowgraph.corpus.survey.jobs import BYTES_A_SECOND, UNPACKED
+
+    sizes = {role: plan.bytes(role) for role in ("corpus", "base")}
+    paths = [*plan.files("corpus"), *plan.files("base")]
+    text = sum(path.stat().st_size * UNPACKED.get(path.suffix, 1.0) for path in paths)
+    items = {each.name: len(each.read().items) for each in plan.wanted()}
+    seconds = round(text / BYTES_A_SECOND)
+    if as_json:
+        emit_json(
+            {"schema_version": "1.0", "kind": "corpus plan", "plan_hash": plan.frozen["plan_hash"], "bytes": sizes,
+             "files": {role: len(plan.files(role)) for role in sizes}, "items": items, "core_seconds": seconds}
+        )  # fmt: skip
+        return
+    typer.echo(f"plan {plan.frozen['plan_hash']}: nothing was measured")
+    for role, size in sizes.items():
+        typer.echo(f"{role}: {len(plan.files(role))} files, {size / 1e6:,.1f} MB on disk")
+    for benchmark, count in items.items():
+        typer.echo(f"benchmark {benchmark}: {count:,} items")
+    typer.echo(f"about {duration(seconds)} on one core")
+
+
+def _finish(folder: Path, result: dict[str, Any]) -> Path:
+    """Write the page and the mark of completeness."""
+    from shadowgraph.artifact import write_bytes
+    from shadowgraph.corpus.survey.jobs import finish
+    from shadowgraph.corpus.survey.plan import Layout
+    from shadowgraph.report.corpus import render_corpus
+
+    layout = Layout(folder)
+    if not layout.complete.exists():
+        write_bytes(layout.report, render_corpus(result).encode())
+        finish(layout)
+    return layout.report
+
+
+def _tell(result: dict[str, Any], page: Path | None) -> None:
+    """The result as text."""
+    from shadowgraph.report.corpus_text import corpus_table
+
+    typer.echo(corpus_table(result))
+    if page is not None:
+        typer.echo(f"report: {page.resolve()}")
+
+
+@corpus_app.command("build")
+def build_command(
+    spec: Annotated[Path, typer.Argument(help="A corpus file (TOML).")],
+    output: Annotated[Path, typer.Option(help="Folder of the arms; the same command resumes in it.")] = Path("corpus"),
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes, one thread each.")] = 1,
+    overwrite: Annotated[bool, typer.Option(help="Delete another build found in the folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and plan, and write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build token-matched arms from one pool, or go on where it stopped.
+
+    Examples:
+      shadowgraph corpus build my-corpus.toml --output out/arms --jobs 2
+
+      shadowgraph corpus build my-corpus.toml --dry-run
+    """
+    from shadowgraph.corpus.build import build_regimes
+
+    with progress_display() as display:
+        built = build_regimes(
+            spec, output, workers=jobs, dry_run=dry_run, overwrite=overwrite, display=None if dry_run else display
+        )
+    if as_json:
+        emit_json(built.answer or {"schema_version": "1.0", "kind": "corpus build plan", **built.plan.frozen()})
+        return
+    arms = ", ".join(arm.name for arm in built.plan.spec.arms)
+    typer.echo(f"{built.plan.spec.corpus.name}: arms {arms}; {built.plan.spec.corpus.draws} draws")
+    typer.echo("nothing was built" if dry_run else f"arms: {output.resolve()}")
+
+
+@corpus_app.command("report")
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="The output folder of a measured corpus.")], as_json: AsJson = False
+) -> None:
+    """Make the page of a measured corpus anew from its result, and print the table.
+
+    Examples:
+      shadowgraph corpus report out/corpus
+
+      shadowgraph corpus report out/corpus --json
+    """
+    from shadowgraph.artifact import read_object, write_bytes
+    from shadowgraph.corpus.survey.plan import Layout
+    from shadowgraph.report.corpus import render_corpus
+
+    layout = Layout(folder)
+    if not layout.result.exists():
+        raise SpecError("no result.json here yet", where=str(folder), hint="run corpus measure to its end first")
+    result = read_object(layout.result)
+    if result.get("kind") != "corpus":
+        raise DataError("no result of a corpus", where=str(layout.result))
+    write_bytes(layout.report, render_corpus(result).encode())
+    if as_json:
+        emit_json(result)
+        return
+    _tell(result, layout.report)

@@ -1,0 +1,167 @@
+"""What a build will do, frozen before it does anything, and where it keeps its files.
+
+Here live: the plan, its identity, the paths of the output folder. Not here: the jobs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shadowgraph.artifact import read_object
+from shadowgraph.corpus.adapters import ADAPTERS
+from shadowgraph.corpus.benchmark import Benchmark, read_benchmark
+from shadowgraph.corpus.document import Columns
+from shadowgraph.corpus.readers.files import find_files
+from shadowgraph.errors import DataError
+from shadowgraph.identity import fingerprint
+from shadowgraph.spec.corpus import BenchmarkTable, ColumnsTable, CorpusArm, CorpusSpec
+
+ENDS = 1 << 16  # bytes of each end of a file that enter its digest
+PROGRAM = 1  # raised when a change of the code changes what is built
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The paths of one output folder."""
+
+    root: Path
+
+    @property
+    def plan(self) -> Path:
+        """The frozen plan."""
+        return self.root / "plan.json"
+
+    @property
+    def work(self) -> Path:
+        """What only the build itself needs; it can be deleted afterwards."""
+        return self.root / "work"
+
+    @property
+    def survey(self) -> Path:
+        """Counts of the pool and what is taken out of it."""
+        return self.work / "survey"
+
+    def part(self, number: int) -> Path:
+        """One file of the pool, tokenised and measured."""
+        return self.work / f"part-{number:05d}"
+
+    @property
+    def pool(self) -> Path:
+        """The pool in its own order."""
+        return self.work / "pool"
+
+    def arm(self, name: str, draw: int) -> Path:
+        """One arm in one draw."""
+        return self.root / "arms" / f"{name}-{draw}"
+
+    @property
+    def built(self) -> Path:
+        """What was built; written last."""
+        return self.root / "built.json"
+
+
+def file_identity(path: Path) -> dict[str, Any]:
+    """Name, size and digest of both ends of a file: enough to notice that a folder would be resumed on other data."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        digest = hashlib.sha256(stream.read(ENDS))
+        stream.seek(max(0, size - ENDS))
+        digest.update(stream.read(ENDS))
+    return {"name": path.name, "bytes": size, "ends": digest.hexdigest()[:32]}
+
+
+def columns_of(table: ColumnsTable) -> Columns:
+    """The table of columns in the words of the readers."""
+    return Columns(**table.model_dump())
+
+
+def tokenizer_file(path: Path) -> Path:
+    """The file of a tokenizer that may be named by its folder.
+
+    Raises:
+        DataError: when there is none.
+    """
+    found = path / "tokenizer.json" if path.is_dir() else path
+    if not found.is_file():
+        raise DataError("no such tokenizer", where=str(path), hint="give a tokenizer.json or its folder")
+    return found
+
+
+def read_wanted(table: BenchmarkTable, folder: Path) -> Benchmark:
+    """A benchmark of the specification, under the name it has there."""
+    adapter = table.adapter or (table.name if table.name in ADAPTERS else table.name.replace("-", "_"))
+    files = find_files([folder / name for name in table.files])
+    return Benchmark(table.name, read_benchmark(adapter, files, mapping=table.mapping).items)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What a build will do.
+
+    Attributes:
+        spec: the specification.
+        folder: the folder its paths are relative to.
+        files: files of the pool, in order.
+        identity: hash of specification, files and program.
+    """
+
+    spec: CorpusSpec
+    folder: Path
+    files: tuple[Path, ...]
+    identity: str
+
+    def __repr__(self) -> str:
+        """One line: name, files, arms, draws, tokens."""
+        name, tokens = self.spec.corpus.name, self.spec.budget.tokens
+        arms = f"{len(self.spec.arms)} arms x {self.spec.corpus.draws} draws"
+        return f"BuildPlan({name}: {len(self.files)} files, {arms} of {tokens} tokens)"
+
+    @property
+    def pool_bytes(self) -> int:
+        """Bytes of the pool's files as they lie on disk."""
+        return sum(path.stat().st_size for path in self.files)
+
+    @property
+    def arms(self) -> dict[str, CorpusArm]:
+        """Arms by name."""
+        return {arm.name: arm for arm in self.spec.arms}
+
+    def frozen(self) -> dict[str, Any]:
+        """The plan as it is written down."""
+        return {
+            "identity": self.identity,
+            "spec": self.spec.model_dump(mode="json", exclude_unset=True),
+            "folder": str(self.folder),
+            "files": [str(path) for path in self.files],
+        }
+
+
+def make_plan(spec: CorpusSpec, folder: Path) -> BuildPlan:
+    """Find the files and give the build its identity.
+
+    Args:
+        spec: the specification.
+        folder: the folder its paths are relative to.
+    """
+    files = tuple(find_files([folder / name for name in spec.pool.files]))
+    other = [folder / name for table in spec.benchmarks for name in table.files]
+    other += [folder / name for name in (spec.base.files if spec.base is not None else ())]
+    tokenizer = tokenizer_file(folder / spec.tokens.tokenizer)
+    held = {
+        "program": PROGRAM,
+        "spec": spec.model_dump(mode="json", exclude_unset=True),
+        "files": [file_identity(path) for path in files],
+        "other": [file_identity(path) for path in find_files(other)] if other else [],
+        "tokenizer": file_identity(tokenizer),
+    }
+    return BuildPlan(spec, folder, files, fingerprint(held))
+
+
+def read_plan(root: Path) -> BuildPlan:
+    """The frozen plan of an output folder."""
+    held = read_object(Place(root).plan)
+    spec = CorpusSpec.model_validate(held["spec"])
+    return BuildPlan(spec, Path(held["folder"]), tuple(Path(name) for name in held["files"]), held["identity"])

@@ -1,0 +1,282 @@
+"""From files to a pool: what is taken out, tokens, and what is known of every document.
+
+Here live: the jobs survey, part and pool. Not here: arms.
+
+A document's numbers depend on nothing but the document and the counts of the whole pool; the pool is put into the
+order of its documents' digests. So neither the order of files nor how they are split changes a byte of any arm.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadowgraph.artifact import read_object, whole, write_json
+from shadowgraph.corpus.batch import Batch, batch_of
+from shadowgraph.corpus.building.plan import BuildPlan, Place, columns_of, read_plan, read_wanted, tokenizer_file
+from shadowgraph.corpus.clusters import pool_cells, reduce_sketches
+from shadowgraph.corpus.codebook import cells as published_cells
+from shadowgraph.corpus.contamination import Contamination, index_items
+from shadowgraph.corpus.document import Document
+from shadowgraph.corpus.features import Profile, log_probabilities
+from shadowgraph.corpus.kernels import kernels
+from shadowgraph.corpus.readers.files import find_files, read_batches
+from shadowgraph.corpus.sketch import held_out, sketches
+from shadowgraph.corpus.target import UNIT, Target, fit_target, score
+from shadowgraph.errors import DataError
+from shadowgraph.identity import Json
+from shadowgraph.work.job import Progress
+
+PROFILE = ("grams", "formats", "documents", "words", "bytes")
+
+
+def save_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write arrays into one file, whole or not at all."""
+    with whole(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def survey_job(arguments: Mapping[str, Json], progress: Progress) -> None:
+    """Read the pool once: count it, and find the documents that hold test items."""
+    plan, place = _open(arguments)
+    benchmarks = [read_wanted(table, plan.folder) for table in plan.spec.benchmarks]
+    found = Contamination(index_items(benchmarks))
+    profile = Profile()
+    for number, path in enumerate(plan.files):
+        for batch in read_batches([path], columns_of(plan.spec.pool.columns), limit=plan.spec.pool.longest):
+            profile.update(batch)
+            found.update(batch)
+        progress((number + 1) / len(plan.files))
+    touched, findings = found.finish()
+    save_arrays(place.survey / "pool.npz", **{name: getattr(profile, name) for name in PROFILE})
+    if plan.spec.base is not None:
+        heard = Profile()
+        paths = find_files([plan.folder / name for name in plan.spec.base.files])
+        for batch in read_batches(paths, columns_of(plan.spec.base.columns)):
+            heard.update(batch)
+        save_arrays(place.survey / "base.npz", **{name: getattr(heard, name) for name in PROFILE})
+    removed = sorted({finding.document for finding in findings})
+    rows = [
+        {"benchmark": t.benchmark, "items": t.items, "items_touched": t.items_touched, "documents": t.documents_touched}
+        for t in touched
+    ]
+    write_json(place.survey / "removed.json", {"documents": removed, "benchmarks": rows})
+
+
+def part_job(arguments: Mapping[str, Json], progress: Progress) -> None:
+    """Tokenise and measure one file of the pool; documents that hold test items and those held out are left out."""
+    import tokenizers
+
+    plan, place = _open(arguments)
+    number = int(str(arguments["number"]))
+    tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file(plan.folder / plan.spec.tokens.tokenizer)))
+    measure = _Measure(plan, place, tokenizer)
+    removed = set(read_object(place.survey / "removed.json")["documents"])
+    size = max(plan.files[number].stat().st_size, 1)
+    done = 0
+    for batch in read_batches([plan.files[number]], columns_of(plan.spec.pool.columns), limit=plan.spec.pool.longest):
+        out = held_out(batch) | np.array([batch.name(d) in removed for d in range(len(batch))], bool)
+        measure.update(batch.take(np.flatnonzero(~out)), leaked=False)
+        measure.left_out += int(out.sum())
+        done += len(batch.buffer)
+        progress(min(0.99, done / (4 * size)))
+    if number == 0 and any(arm.regime == "leak" for arm in plan.spec.arms):
+        for table in plan.spec.benchmarks:
+            items = read_wanted(table, plan.folder).part(fit=False)
+            told = [Document(f"{table.name}/{i.id}", "benchmark", table.name, "told", i.told()) for i in items]
+            measure.update(batch_of(told, limit=None), leaked=True)
+    measure.write(place.part(number))
+
+
+class _Measure:
+    """Columns of documents, gathered batch by batch."""
+
+    def __init__(self, plan: BuildPlan, place: Place, tokenizer: Any) -> None:
+        """Fit the targets against the counted pool."""
+        self.spec, self.tokenizer, self.left_out = plan.spec, tokenizer, 0
+        pool = _profile(place.survey / "pool.npz")
+        self.targets: list[Target] = [
+            fit_target(read_wanted(table, plan.folder), pool) for table in plan.spec.benchmarks
+        ]
+        self.new: NDArray[np.int32] | None = None
+        if plan.spec.base is not None:
+            heard = _profile(place.survey / "base.npz")
+            both = [log_probabilities(each.grams.sum(axis=0).astype(np.float64)) for each in (pool, heard)]
+            self.new = np.rint((both[0] - both[1]) * UNIT).astype(np.int32)
+        end = tokenizer.token_to_id(plan.spec.tokens.end)
+        if end is None:
+            raise DataError(f"the tokenizer has no token {plan.spec.tokens.end!r}", where="tokens.end")
+        self.end = int(end)
+        self.wide = tokenizer.get_vocab_size() > 1 << 16
+        self.tokens: list[NDArray[Any]] = []
+        self.lists: dict[str, list[Any]] = {}
+
+    def update(self, batch: Batch, *, leaked: bool) -> None:
+        """Take in a batch."""
+        if not len(batch):
+            return
+        names = [batch.name(d) for d in range(len(batch))]
+        texts = [batch.text(d) for d in range(len(batch))]
+        lengths, prompts = self._encode(texts)
+        columns: dict[str, Any] = {
+            "lengths": lengths,
+            "prompts": prompts,
+            "leaked": np.full(len(batch), leaked),
+            "texts": np.array([_digest(text) for text in texts], np.uint64),
+            "keys": np.array([_digest(name) for name in names], np.uint64),
+            "sketches": sketches(batch),
+        }
+        for target in self.targets:
+            scores = score(target, batch)
+            columns[f"content/{target.name}"] = scores.content
+            columns[f"format/{target.name}"] = scores.format
+        if self.new is not None:
+            words, ends = batch.words
+            sums = kernels(batch.path).score_grams(words, ends, self.new)
+            columns["novelty"] = sums / (np.maximum(np.diff(ends), 1) * float(UNIT))
+        for name, values in columns.items():
+            self.lists.setdefault(name, []).append(values)
+        for name, labels in (("name", names), ("source", batch.sources), ("family", batch.families)):
+            self.lists.setdefault(name, []).extend(labels)
+        self.lists.setdefault("format", []).extend(batch.formats)
+
+    def _encode(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens of each text in its template, END included, and those before its answer."""
+        rule = self.spec.tokens
+        told = [rule.template.replace("{text}", text) for text in texts]
+        lengths, prompts = np.zeros(len(told), np.int64), np.zeros(len(told), np.int64)
+        kind = np.uint32 if self.wide else np.uint16
+        encode = self.tokenizer.encode_batch if rule.answer_after else self.tokenizer.encode_batch_fast
+        for place, encoding in enumerate(encode(told, add_special_tokens=False)):
+            ids = np.array([*encoding.ids, self.end], kind)
+            self.tokens.append(ids)
+            lengths[place] = len(ids)
+            at = told[place].rfind(rule.answer_after) if rule.answer_after else -1
+            if at >= 0 and rule.answer_after is not None:
+                begin = at + len(rule.answer_after)
+                prompts[place] = sum(1 for _, stop in encoding.offsets if stop <= begin)
+        return lengths, prompts
+
+    def write(self, folder: Path) -> None:
+        """Write the part; its record last."""
+        kind = np.uint32 if self.wide else np.uint16
+        arrays = {n: np.concatenate(v) for n, v in self.lists.items() if v and isinstance(v[0], np.ndarray)}
+        _save(folder / "tokens.npy", np.concatenate([*self.tokens, np.zeros(0, kind)]))
+        save_arrays(folder / "columns.npz", **arrays)
+        labels = {n: self.lists.get(n, []) for n in ("name", "source", "family", "format")}
+        write_labels(folder / "labels.parquet", labels)
+        record = {"documents": len(labels["name"]), "left_out": self.left_out, "end": self.end}
+        write_json(folder / "part.json", record)
+
+
+def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
+    """Put the parts into one order, drop copies of whole texts, and lay cells over the pool.
+
+    Raises:
+        DataError: when no documents are left, or two share an id.
+    """
+    plan, place = _open(arguments)
+    folders = [place.part(number) for number in range(len(plan.files))]
+    parts = [folder for folder in folders if read_object(folder / "part.json")["documents"]]
+    if not parts:
+        raise DataError("no documents are left in the pool", where="pool.files")
+    loaded = [np.load(folder / "columns.npz", allow_pickle=False) for folder in parts]
+    columns = {name: np.concatenate([each[name] for each in loaded]) for name in loaded[0].files}
+    read = [read_labels(folder / "labels.parquet") for folder in parts]
+    labels: dict[str, list[str]] = {name: [label for each in read for label in each[name]] for name in read[0]}
+    order = _own_order(columns, labels["name"])
+    progress(0.2)
+    starts = np.concatenate([np.cumsum(each["lengths"]) - each["lengths"] for each in loaded])
+    owner = np.repeat(np.arange(len(parts)), [len(each["lengths"]) for each in loaded])
+    tokens = [np.load(folder / "tokens.npy", mmap_mode="r") for folder in parts]
+    lengths = columns["lengths"][order]
+    with whole(place.pool / "tokens.npy") as temporary:
+        out = np.lib.format.open_memmap(temporary, "w+", tokens[0].dtype, (int(lengths.sum()),))
+        at = 0
+        for d in order.tolist():
+            size = int(columns["lengths"][d])
+            out[at : at + size] = tokens[owner[d]][starts[d] : starts[d] + size]
+            at += size
+        out.flush()
+    progress(0.5)
+    columns = {name: values[order] for name, values in columns.items()}
+    write_labels(place.pool / "labels.parquet", {n: [v[d] for d in order.tolist()] for n, v in labels.items()})
+    made = columns.pop("sketches")
+    vectors = reduce_sketches(made)
+    cells = pool_cells(vectors, plan.spec.corpus.seed)
+    _save(place.pool / "vectors.npy", vectors)
+    _save(place.pool / "cells.npy", cells)
+    save_arrays(place.pool / "columns.npz", published=published_cells(made), **columns)
+    record = {
+        "documents": len(order),
+        "tokens": int(lengths.sum()),
+        "copies": int(len(owner) - len(order)),
+        "left_out": sum(read_object(folder / "part.json")["left_out"] for folder in folders),
+        "end": read_object(parts[0] / "part.json")["end"],
+    }
+    write_json(place.pool / "pool.json", record)
+
+
+def _own_order(columns: Mapping[str, NDArray[Any]], names: list[str]) -> NDArray[np.int64]:
+    """Documents by digest of their names, each text once; test items are kept whatever the pool holds.
+
+    Raises:
+        DataError: when two documents share a name.
+    """
+    if len(set(names)) != len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))
+        raise DataError(f"two documents share the id {twice!r}", where="pool.files", hint="set pool.columns.id")
+    order = np.array(sorted(range(len(names)), key=lambda d: (int(columns["keys"][d]), names[d])), np.int64)
+    leaked = columns["leaked"][order]
+    _, first = np.unique(columns["texts"][order][~leaked], return_index=True)
+    kept = leaked.copy()
+    kept[np.flatnonzero(~leaked)[first]] = True
+    return order[kept]
+
+
+def _open(arguments: Mapping[str, Json]) -> tuple[BuildPlan, Place]:
+    """Plan and paths of a job."""
+    root = Path(str(arguments["root"]))
+    return read_plan(root), Place(root)
+
+
+def _profile(path: Path) -> Profile:
+    """A profile written by the survey."""
+    held = np.load(path, allow_pickle=False)
+    return Profile(*(held[name] for name in PROFILE))
+
+
+def _digest(text: str) -> int:
+    """64 bits of a text's digest."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    """Write an array, whole or not at all."""
+    with whole(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def write_labels(path: Path, columns: Mapping[str, list[str]]) -> None:
+    """Write columns of text as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with whole(path) as temporary:
+        pq.write_table(
+            pa.table({n: pa.array(v, pa.string()) for n, v in columns.items()}), temporary, compression="zstd"
+        )
+
+
+def read_labels(path: Path) -> dict[str, list[str]]:
+    """Read columns of text."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path).to_pydict()
