@@ -136,6 +136,27 @@ mixer.decay 4x32 in_proj_a.weight
 )
 QWEN_EYES = "\n".join(line for line in QWEN3_VISION.splitlines() if "deepstack" not in line) + "\n"
 
+ARIA_TEXT = {**SIZED, "moe_num_experts": 3, "moe_topk": 1, "moe_num_shared_experts": 1}
+ARIA = """
+text 01 012 model.language_model.layers[L].mlp.experts:
+ffn.gate 48x32 gate_up_proj[E].T[:48]
+ffn.up 48x32 gate_up_proj[E].T[48:]
+ffn.down 32x48 down_proj[E].T
+projector - - model.multi_modal_projector:
+projector.position 2x32 query
+projector.q 32x32 cross_attn.q_proj.weight
+projector.k 32x32 cross_attn.k_proj.weight
+projector.v 32x32 cross_attn.v_proj.weight
+projector.q 32x32 cross_attn.multihead_attn.in_proj_weight[:32]
+projector.k 32x32 cross_attn.multihead_attn.in_proj_weight[32:64]
+projector.v 32x32 cross_attn.multihead_attn.in_proj_weight[64:]
+projector.o 32x32 cross_attn.multihead_attn.out_proj.weight
+projector.projection 32x32 cross_attn.linear.weight
+projector.up 32x32 feed_forward.linear_in.weight
+projector.down 32x32 feed_forward.linear_out.weight
+"""
+
+
 CASES = [
     Case(
         "phi4_multimodal",
@@ -176,5 +197,24 @@ CASES = [
             "vision_config": QWEN3_TOWER,
         },
         QWEN_MIXTURE + QWEN_EYES + UNTIED,
+    ),
+    Case(
+        "aria",
+        "aria",
+        {
+            "text_config": typed(
+                "aria_text", {**SIZED, "moe_num_experts": 3, "moe_topk": 1, "moe_num_shared_experts": 1}
+            ),
+            "vision_config": typed("idefics3_vision", VISION),
+            "projector_patch_to_query_dict": {4: 2},
+            "tie_word_embeddings": False,
+        },
+        ARIA
+        + tokens("model.language_model.embed_tokens")
+        + attention("model.language_model.layers[L].self_attn")
+        + gated("model.language_model.layers[L].mlp.shared_experts")
+        + router("model.language_model.layers[L].mlp.router")
+        + clip_vision("model.vision_tower")
+        + UNTIED,
     ),
 ]

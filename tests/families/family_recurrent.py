@@ -1,6 +1,6 @@
 """Cases of recurrent models and hybrids."""
 
-from family_cases import ROUTED, SIZED, TOKENS, UNTIED, Case, attention, experts, gated, router, tokens
+from family_cases import FEW, ROUTED, SIZED, TOKENS, UNTIED, Case, attention, experts, gated, router, tokens
 from family_decoders import MAMBA2_IN_LAYER
 
 STATE = {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, "expand": 2, **TOKENS}
@@ -122,6 +122,76 @@ FALCON_H1 = (
 )
 
 
+JAMBA = (
+    tokens("model.embed_tokens")
+    + attention("model.layers[L].self_attn", layers="1")
+    + gated("model.layers[L].feed_forward", layers="0")
+    + experts("model.layers[L].feed_forward.experts", layers="1", width=48)
+    + router("model.layers[L].feed_forward.router", layers="1")
+    + """
+text 0 - model.layers[L].mamba:
+mixer.x 64x32 in_proj.weight[:64]
+mixer.z 64x32 in_proj.weight[64:]
+mixer.low_rank 2x64 x_proj.weight[:2]
+mixer.state_in 8x64 x_proj.weight[2:10]
+mixer.state_out 8x64 x_proj.weight[10:]
+mixer.step 64x2 dt_proj.weight
+mixer.projection 32x64 out_proj.weight
+other.conv 64x4 conv1d.weight[:, 0]
+other.state 64x8 A_log
+"""
+)
+
+
+NEMOTRON_H = (
+    attention("model.layers[L].mixer", layers="1")
+    + router("model.layers[L].mixer.gate", layers="2")
+    + """
+text - - model.embeddings:
+embedding.embedding 64x32 weight
+text 0 - model.layers[L].mixer:
+mixer.z 64x32 in_proj.weight[:64]
+mixer.x 64x32 in_proj.weight[64:128]
+mixer.state_in 16x32 in_proj.weight[128:144]
+mixer.state_out 16x32 in_proj.weight[144:160]
+mixer.step 4x32 in_proj.weight[160:]
+mixer.projection 32x64 out_proj.weight
+other.conv 96x4 conv1d.weight[:, 0]
+text 2 - model.layers[L].mixer.shared_experts:
+ffn.up 12x32 up_proj.weight
+ffn.down 32x12 down_proj.weight
+text 2 012 model.layers[L].mixer.experts:
+ffn.up 12x32 up_proj[E]
+ffn.down 32x12 down_proj[E]
+"""
+)
+
+
+LFM2 = (
+    tokens("model.embed_tokens")
+    + """
+text 0 - model.layers[L].conv:
+mixer.state_in 32x32 in_proj.weight[:32]
+mixer.state_out 32x32 in_proj.weight[32:64]
+mixer.x 32x32 in_proj.weight[64:]
+mixer.projection 32x32 out_proj.weight
+other.conv 32x3 conv.weight[:, 0]
+text 1 - model.layers[L].self_attn:
+attention.q 32x32 q_proj.weight
+attention.k 16x32 k_proj.weight
+attention.v 16x32 v_proj.weight
+attention.o 32x32 out_proj.weight
+"""
+)
+LFM2_FFN = """
+text {layers} - model.layers[L].feed_forward:
+ffn.gate 48x32 w1.weight
+ffn.up 48x32 w3.weight
+ffn.down 32x48 w2.weight
+"""
+CONVOLVED = {**FEW, "layer_types": ["conv", "full_attention"], "block_auto_adjust_ff_dim": False}
+
+
 CASES = [
     Case("mamba", "mamba", {**STATE, "time_step_rank": 4}, MAMBA),
     Case("mamba", "falcon_mamba", {**STATE, "time_step_rank": 4}, MAMBA),
@@ -158,5 +228,50 @@ CASES = [
             **TOKENS,
         },
         RWKV,
+    ),
+    Case(
+        "jamba",
+        "jamba",
+        {
+            **FEW,
+            **ROUTED,
+            "attn_layer_period": 2,
+            "attn_layer_offset": 1,
+            "expert_layer_period": 2,
+            "expert_layer_offset": 1,
+            "mamba_d_state": 8,
+            "use_mamba_kernels": False,
+        },
+        JAMBA + UNTIED,
+    ),
+    Case(
+        "nemotron_h",
+        "nemotron_h",
+        {
+            **SIZED,
+            "layers_block_type": ["mamba", "attention", "moe"],
+            "num_hidden_layers": 3,
+            "mamba_num_heads": 4,
+            "mamba_head_dim": 16,
+            "ssm_state_size": 8,
+            "n_groups": 2,
+            "n_routed_experts": 3,
+            "num_experts_per_tok": 1,
+            "moe_intermediate_size": 12,
+            "moe_shared_expert_intermediate_size": 12,
+            "n_group": 1,
+            "topk_group": 1,
+        },
+        NEMOTRON_H + UNTIED,
+    ),
+    Case("lfm2", "lfm2", CONVOLVED, LFM2 + LFM2_FFN.format(layers="01")),
+    Case(
+        "lfm2",
+        "lfm2_moe",
+        {**CONVOLVED, **ROUTED, "num_dense_layers": 1},
+        LFM2
+        + LFM2_FFN.format(layers="0")
+        + experts("model.layers[L].feed_forward.experts", layers="1")
+        + router("model.layers[L].feed_forward.gate", layers="1"),
     ),
 ]

@@ -26,6 +26,48 @@ other.patch 32x192 patch_conv.weight.reshape(32, 192)
 """
 
 
+VIT_EDGES = """
+vision - - -:
+other.patch 32x192 embeddings.patch_embeddings.projection.weight.reshape(32, 192)
+other.position {positions}x32 embeddings.position_embeddings.reshape({positions}, 32)
+"""
+VIT_LAYERS = """
+vision 01 - {root}[L]:
+attention.q 32x32 attention.q_proj.weight
+attention.k 32x32 attention.k_proj.weight
+attention.v 32x32 attention.v_proj.weight
+attention.o 32x32 attention.o_proj.weight
+ffn.up {width}x32 mlp.fc1.weight
+ffn.down 32x{width} mlp.fc2.weight
+"""
+POOLER = """
+vision - - -:
+other.head 32x32 pooler.dense.weight
+"""
+REGISTERS = """
+vision - - -:
+other.extra 4x32 embeddings.register_tokens.reshape(4, 32)
+"""
+TIMESFORMER = """
+vision - - -:
+other.position 8x32 embeddings.time_embeddings.reshape(8, 32)
+vision 01 - encoder.layer[L]:
+attention.q 32x32 attention.attention.qkv.weight[:32]
+attention.k 32x32 attention.attention.qkv.weight[32:64]
+attention.v 32x32 attention.attention.qkv.weight[64:]
+attention.o 32x32 attention.output.dense.weight
+attention.q 32x32 temporal_attention.attention.qkv.weight[:32]
+attention.k 32x32 temporal_attention.attention.qkv.weight[32:64]
+attention.v 32x32 temporal_attention.attention.qkv.weight[64:]
+attention.o 32x32 temporal_attention.output.dense.weight
+attention.projection 32x32 temporal_dense.weight
+ffn.up 48x32 intermediate.dense.weight
+ffn.down 32x48 output.dense.weight
+"""
+VIT = VIT_LAYERS.format(root="layers", width=48) + POOLER
+DINO = VIT_LAYERS.format(root="encoder.layer", width=128) + VIT_EDGES.format(positions=5)
+
+
 CASES = [
     Case(
         "clip",
@@ -54,4 +96,9 @@ other.head 32x32 weight
     Case("clip", "clip_vision_model", VISION, clip_vision("-", 5)),
     Case("clip", "siglip_vision_model", VISION, clip_vision("-") + pooling_head("-")),
     Case("pixtral", "pixtral", {**VISION, "head_dim": 8}, PIXTRAL.format(root="-")),
+    Case("vit", "vit", VISION, VIT + VIT_EDGES.format(positions=5)),
+    Case("vit", "deit", VISION, VIT + VIT_EDGES.format(positions=6)),
+    Case("vit", "dinov2", VISION, DINO),
+    Case("vit", "dinov2_with_registers", VISION, DINO + REGISTERS),
+    Case("vit", "timesformer", VISION, TIMESFORMER + VIT_EDGES.format(positions=5)),
 ]

@@ -128,6 +128,20 @@ def test_every_matrix_is_the_live_weight(case: Case, tmp_path: Path) -> None:
     }
 
 
+NAMED_ALIKE = [case for case in CASES if case.model in {"qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"}]
+
+
+@pytest.mark.parametrize("case", NAMED_ALIKE, ids=lambda case: case.name)
+def test_families_of_one_naming_are_told_apart_without_a_configuration(case: Case, tmp_path: Path) -> None:
+    """Whether a query holds its gate is told by its rows."""
+    build(case).save_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    checkpoint = open_checkpoint(tmp_path)
+    assert checkpoint.family == case.family
+    slots = {m.role.slot for m in checkpoint.matrices() if m.role.tower == "text" and m.role.block == "attention"}
+    assert slots == {"q", "k", "v", "o"} if case.family == "qwen_vl" else "q" not in slots
+
+
 def save_bare(module: Any, folder: Path) -> None:
     """Without the head, so that names lack the prefix of the model inside."""
     module.base_model.save_pretrained(folder)

@@ -1,5 +1,6 @@
 """Which family a checkpoint is of when no configuration says so, and what wraps its names."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,26 @@ def test_a_name_of_nothing_but_wrappers_ends() -> None:
 def test_a_family_that_stores_the_other_way_round_needs_a_matrix_to_say_so() -> None:
     assert recognise(["h.0.attn.c_attn.weight"]) is FAMILIES["gpt2"]
     assert recognise([]) is None
+
+
+def test_an_image_model_has_no_text_tower(tmp_path: Path) -> None:
+    """ViT shares the names of its output projections with BERT."""
+    stem = "encoder.layer.0."
+    ends = ("attention.attention.query", "attention.output.dense", "intermediate.dense", "output.dense")
+    checkpoint = alone(tmp_path, {f"{stem}{end}.weight": numbers(8, 8, label=end) for end in ends})
+    assert checkpoint.family == "vit"
+    assert {m.role.tower for m in checkpoint.matrices()} == {"vision"}
+
+
+@pytest.mark.parametrize(
+    ("model", "strange", "family"),
+    [("novel", 1, "llama"), ("novel", 2, "llama"), ("novel", 3, "unknown"), ("llama", 3, "llama"), (None, 3, "llama")],
+)
+def test_a_foreign_model_is_not_the_family_it_shares_a_few_names_with(
+    model: str | None, strange: int, family: str, tmp_path: Path
+) -> None:
+    names = ["self_attn.q_proj", "self_attn.k_proj", *(f"mixer.w{number}" for number in range(strange))]
+    tensors = {f"model.layers.0.{name}.weight": numbers(8, 8, label=name) for name in names}
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model} if model else {}))
+    assert open_checkpoint(tmp_path).family == family

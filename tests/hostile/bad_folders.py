@@ -285,6 +285,13 @@ FOLDER_CASES: tuple[Case, ...] = (
     Case("DI20 shapes", run("step1", "step2", other="step2"), 0, ("differ from step 1",), M),
     Case("DI20 none", run("checkpoint-1", spoil="checkpoint-1"), 3, ("no checkpoint of a training series",), M),
     Case("DI21 no index yet", unfinished, 3, ("no model.safetensors.index.json", "wait"), M),
+    Case(
+        "DI21 all there",
+        loose("m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors"),
+        3,
+        ("no model.safetensors.index.json", "give model.safetensors.index.json or the one file"),
+        "model/x/..",
+    ),
     Case("DI21 growing", run("checkpoint-1"), 3, ("may be unfinished",), M, stable_for=3600),
     Case("DI22", single(towers), 0, ("sonar.stage.3", "unknown"), M),
     Case("other formats", lambda p: (p.mkdir(), GGUF(p))[0], 3, ("weights.gguf", "convert"), M),

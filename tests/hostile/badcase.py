@@ -24,6 +24,7 @@ During = Callable[[pytest.MonkeyPatch, Path], None]
 
 INDEX = "model.safetensors.index.json"
 NAMES = {
+    np.uint32: "U32",
     ml_dtypes.bfloat16: "BF16",
     ml_dtypes.float8_e4m3fn: "F8_E4M3",
     ml_dtypes.float8_e5m2: "F8_E5M2",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from shadowgraph.errors import Defect
 from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
 
 QUERY = "model.layers.0.self_attn.q_proj.weight"
@@ -48,3 +49,13 @@ def test_the_way_a_matrix_lies_tells_the_family(tmp_path: Path, shape: tuple[int
     checkpoint = open_checkpoint(tmp_path / "model.safetensors")
     assert checkpoint.family == family
     assert [matrix.shape for matrix in checkpoint.matrices()] == [(8, 8)] * 3
+
+
+@pytest.mark.parametrize("rows", [(6, 12), (-1, 1), (3, 2), (0, 9)])
+def test_rows_that_a_matrix_does_not_have_are_a_defect(rows: tuple[int, int], tmp_path: Path) -> None:
+    """Another tensor's bytes, or those of the header, lie there."""
+    query = {m.tensor: m for m in opened(tmp_path, QUERY, (8, 8)).matrices()}[QUERY]
+    with pytest.raises(Defect, match="of a matrix of 8"):
+        query.load(rows)
+    assert query.load((8, 8)).shape == (0, 8)
+    assert query.load((2, 5)).shape == (3, 8)

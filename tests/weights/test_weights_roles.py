@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from shadowgraph.errors import CheckpointError
 from shadowgraph.weights.checkpoint import open_checkpoint
 from shadowgraph.weights.fused import RULES
 from shadowgraph.weights.roles import BLOCKS, SLOTS, TOWERS, UNKNOWN, families, recognise
@@ -91,8 +90,13 @@ def test_every_odd_tensor_has_a_documented_treatment(tmp_path: Path) -> None:
     assert checkpoint.block_parameters == 16 + 16 + 4 + 0 + 32 + 8 + 8 + 2 + 16 + 16
 
 
-def test_a_fused_tensor_that_does_not_divide_is_refused(tmp_path: Path) -> None:
+def test_a_fused_tensor_that_does_not_divide_is_left_out(tmp_path: Path) -> None:
+    """The rest of the checkpoint is analysed all the same."""
     path = tmp_path / "odd.safetensors"
-    save_file({"h.0.attn.c_attn.weight": np.ones((4, 13), dtype=np.float32)}, path)
-    with pytest.raises(CheckpointError, match="13 outputs do not divide into 3"):
-        list(open_checkpoint(path).matrices())
+    odd, rest = "h.0.attn.c_attn.weight", "h.0.mlp.c_proj.weight"
+    save_file({odd: np.ones((4, 13), dtype=np.float32), rest: np.ones((16, 4), dtype=np.float32)}, path)
+    checkpoint = open_checkpoint(path)
+    assert [matrix.tensor for matrix in checkpoint.matrices()] == [rest]
+    assert [(item.tensor, item.reason) for item in checkpoint.skipped] == [
+        (odd, "fused, and its 13 outputs do not divide into 3 equal parts")
+    ]

@@ -44,11 +44,11 @@ def test_copies_of_a_shared_embedding_are_analysed_once(kind: str, names: list[s
     checkpoint = stored(tmp_path, tensors, {"model_type": kind})
     assert checkpoint.family == kind
     assert embeddings(checkpoint) == [(names[0], names[0], "embedding")]
-    reason = f"copy of '{names[0]}' by name and shape, analysed once"
+    reason = f"holds the same values as '{names[0]}', analysed once"
     assert {item.tensor: item.reason for item in checkpoint.skipped} == {
-        names[1]: reason,
-        names[2]: reason,
-        "lm_head.weight": "tied to the embedding, which is analysed once",
+        names[1]: f"copy: {reason}",
+        names[2]: f"copy: {reason}",
+        "lm_head.weight": f"tied to the embedding: {reason}",
     }
 
 
@@ -91,3 +91,48 @@ def test_a_tied_embedding_stored_only_as_head_is_the_embedding(tmp_path: Path) -
     assert {m.identity for m in usual.matrices()} == {m.identity for m in other.matrices()}
     assert embeddings(other) == [("lm_head.weight", "model.embed_tokens.weight", "embedding")]
     assert other.skipped == ()
+
+
+EMBEDDED = "model.embed_tokens.weight"
+LLAMA = {"model_type": "llama", "tie_word_embeddings": True}
+
+
+@pytest.mark.parametrize("tall", [16, 1 << 16])
+@pytest.mark.parametrize("place", [None, 0, -1])
+def test_a_head_declared_tied_that_holds_other_values_is_analysed(place: int | None, tall: int, tmp_path: Path) -> None:
+    """One bit is enough where a place is read: the first, and the last of a tensor of any size."""
+    table = numbers(tall, 8)
+    head = table.copy()
+    if place is not None:
+        head.reshape(-1)[place] += 1.0
+    body = {"model.layers.0.self_attn.q_proj.weight": numbers(8, 8)}
+    checkpoint = stored(tmp_path, {**body, EMBEDDED: table, "lm_head.weight": head}, LLAMA)
+    found = {tensor: slot for tensor, _, slot in embeddings(checkpoint)}
+    if place is None:
+        where = "" if tall == 16 else " at 16 sampled places"
+        reason = f"tied to the embedding: holds the same values as '{EMBEDDED}'{where}, analysed once"
+        assert found == {EMBEDDED: "embedding"}
+        assert [item.reason for item in checkpoint.skipped] == [reason]
+    else:
+        assert found == {EMBEDDED: "embedding", "lm_head.weight": "unembedding"}
+        assert checkpoint.skipped == ()
+
+
+def test_a_copy_that_holds_other_values_is_an_embedding_of_its_own(tmp_path: Path) -> None:
+    tensors = {
+        BODY["t5"]: numbers(8, 8),
+        T5[0]: numbers(16, 8),
+        T5[1]: numbers(16, 8),
+        T5[2]: numbers(16, 8, label="d"),
+    }
+    checkpoint = stored(tmp_path, tensors, {"model_type": "t5"})
+    assert embeddings(checkpoint) == [(T5[2], T5[2], "embedding"), (T5[0], T5[0], "embedding")]
+    assert [item.tensor for item in checkpoint.skipped] == [T5[1]]
+
+
+def test_a_head_of_another_shape_is_not_the_embedding(tmp_path: Path) -> None:
+    table = numbers(16, 8)
+    body = {"model.layers.0.self_attn.q_proj.weight": numbers(8, 8)}
+    tensors = {**body, EMBEDDED: table, "lm_head.weight": table.astype(np.float64).view(np.float32).reshape(32, 8)}
+    checkpoint = stored(tmp_path, tensors, LLAMA)
+    assert len(embeddings(checkpoint)) == 2

@@ -6,6 +6,7 @@ Not here: reading (`weights`).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +32,7 @@ class Preferred(StrEnum):
 
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
+NAME = 1 << 16  # characters of a name in JSON
 
 
 def inspect_command(
@@ -86,7 +88,7 @@ def _document(checkpoint: Checkpoint, matrices: list[WeightMatrix], skipped: tup
     """One checkpoint as data."""
     rows: list[Json] = [
         {
-            "tensor": printable(matrix.name),
+            "tensor": printable(matrix.name, NAME),
             "shape": list(matrix.shape),
             "dtype": matrix.dtype,
             "layer": matrix.layer,
@@ -97,7 +99,9 @@ def _document(checkpoint: Checkpoint, matrices: list[WeightMatrix], skipped: tup
         }
         for matrix in matrices
     ]
-    left_out: list[Json] = [{"tensor": printable(item.tensor), "reason": printable(item.reason)} for item in skipped]
+    left_out: list[Json] = [
+        {"tensor": printable(item.tensor, NAME), "reason": printable(item.reason)} for item in skipped
+    ]
     return {
         "schema_version": "1.0",
         "kind": "inspection",
@@ -107,7 +111,7 @@ def _document(checkpoint: Checkpoint, matrices: list[WeightMatrix], skipped: tup
         "stored_bytes": checkpoint.stored_bytes,
         "tensors": len(checkpoint.entries),
         "towers": {name: dict(counts) for name, counts in _towers(matrices).items()},
-        "unknown": [printable(matrix.name) for matrix in matrices if matrix.role.block == "unknown"],
+        "unknown": [printable(matrix.name, NAME) for matrix in matrices if matrix.role.block == "unknown"],
         "matrices": rows,
         "skipped": left_out,
         "notes": [printable(note, 1000) for note in checkpoint.notes],
@@ -124,17 +128,23 @@ def _table(checkpoint: Checkpoint, matrices: list[WeightMatrix], skipped: tuple[
     for tower, counts in _towers(matrices).items():
         unknown = f", {counts['unknown']} of unknown role" if counts["unknown"] else ""
         lines.append(f"tower {tower}: {counts['matrices']} matrices, {counts['parameters']:,} parameters{unknown}")
-    for matrix in matrices:
+    for reason, count in sorted(Counter(item.reason for item in skipped).items()):
+        lines.append(f"left out: {count} ({printable(reason)})")
+    lines.extend(f"note: {printable(note, 1000)}" for note in checkpoint.notes)
+    for matrix in sorted(matrices, key=lambda matrix: _counted(matrix.name)):
         role, layer = matrix.role, "-" if matrix.layer is None else matrix.layer
         size = f"{matrix.shape[0]}×{matrix.shape[1]}"
         expert = "" if matrix.expert is None else f" expert {matrix.expert}"
         lines.append(
             f"{printable(matrix.name):60} {size:>14} {matrix.dtype:7} {role.block:12} {role.slot:10} {layer}{expert}"
         )
-    for reason, count in sorted(Counter(item.reason for item in skipped).items()):
-        lines.append(f"left out: {count} ({printable(reason)})")
-    lines.extend(f"note: {printable(note, 1000)}" for note in checkpoint.notes)
     return lines
+
+
+def _counted(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Order of names in which layer 2 comes before layer 10; no number is made of digits that may be thousands."""
+    parts = re.split("([0-9]+)", name)
+    return tuple((1, len(part.lstrip("0")), part) if part.isdecimal() else (0, 0, part) for part in parts)
 
 
 def _towers(matrices: list[WeightMatrix]) -> dict[str, dict[str, int]]:

@@ -20,13 +20,17 @@ from shadowgraph.weights.adapter import ADVICE, BARRED, REFUSAL, adapter_tensors
 from shadowgraph.weights.directory import Layout, find_layout
 from shadowgraph.weights.fused import section
 from shadowgraph.weights.matrix import Skipped, WeightMatrix, treat
-from shadowgraph.weights.quantised import resolve, unpacked
+from shadowgraph.weights.quantised import is_packed, packed_notes, resolve, unpacked
 from shadowgraph.weights.readers.formats import read_any_header
 from shadowgraph.weights.readers.values import read_values, stored_pieces
 from shadowgraph.weights.roles import NAMELESS, Family, Place, families, recognise
 from shadowgraph.weights.tensor import TensorEntry
 
 UNKNOWN_FAMILY = "unknown"
+EXPERT_CAP = 65_536  # matrices stacked in one tensor; the largest models have some hundred
+STACKED_CAP = 524_288  # the same in all tensors of a checkpoint
+
+Item = tuple[WeightMatrix, ...] | Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,10 @@ class Checkpoint:
     config: dict[str, Any]
     family: str
     notes: tuple[str, ...]
-    _digest: list[str] = field(default_factory=list[str], repr=False, compare=False)
+    _digest: list[str] = field(default_factory=list[str], init=False, repr=False, compare=False)
+    _treated: list[tuple[Item, ...]] = field(
+        default_factory=list[tuple[Item, ...]], init=False, repr=False, compare=False
+    )
 
     def __repr__(self) -> str:
         """One line: name, family, number of tensors."""
@@ -87,12 +94,15 @@ class Checkpoint:
 
     @property
     def parameters(self) -> int:
-        """Number of stored elements; scales and other companions of quantised tensors are not counted."""
-        return sum(entry.parameters for entry in self.entries if not entry.companion)
+        """Number of stored elements; companions of quantised tensors and packed groups are not counted."""
+        return sum(entry.parameters for entry in self.entries if not entry.companion and not is_packed(entry))
 
     @property
     def block_parameters(self) -> int:
-        """Number of elements in the stored tensors of rank 2 and more inside the layers, readable or not."""
+        """Number of elements in the stored tensors of rank 2 and more inside the layers, readable or not.
+
+        Packed groups count with their stored elements, so that what is left out lowers the share analysed.
+        """
         family = self._family()
         return sum(
             entry.parameters
@@ -121,8 +131,29 @@ class Checkpoint:
     def _family(self) -> Family:
         return next((family for family in families() if family.name == self.family), NAMELESS)
 
-    def _items(self) -> Iterator[tuple[WeightMatrix, ...] | Skipped]:
-        return treat(self.entries, self._family(), self.config)
+    def _items(self) -> tuple[Item, ...]:
+        """Every stored tensor treated, once."""
+        if not self._treated:
+            self._treated.append(tuple(_treated(self.entries, self._family(), self.config)))
+        return self._treated[0]
+
+
+def _treated(entries: tuple[TensorEntry, ...], family: Family, config: dict[str, Any]) -> Iterator[Item]:
+    """Every stored tensor as its matrices; companions, and stacks of more experts than any model has, are left out."""
+    reasons: dict[str, str] = {entry.name: entry.barred for entry in entries if entry.companion and entry.barred}
+    stacked = 0
+    for entry in entries:
+        if len(entry.shape) != 3 or entry.name in reasons or not family.place(entry.name).stacked:
+            continue
+        if entry.shape[0] > EXPERT_CAP:
+            reasons[entry.name] = f"{entry.shape[0]:,} experts in one tensor, more than the limit of {EXPERT_CAP:,}"
+        elif stacked + entry.shape[0] > STACKED_CAP:
+            reasons[entry.name] = f"more than {STACKED_CAP:,} stacked experts in one checkpoint"
+        else:
+            stacked += entry.shape[0]
+    rest = treat([entry for entry in entries if entry.name not in reasons], family, config)
+    for entry in entries:
+        yield Skipped(entry.name, reasons[entry.name]) if entry.name in reasons else next(rest)
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
@@ -137,18 +168,18 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
     entries, notes = _collect(layout)
     family = recognise([*entries, *unpacked(entries)], layout.config, entries) or NAMELESS
     _require_content(family, entries, path, notes)
-    places = {name: family.place(name) for name in entries}
+    places = {name: family.place(name) for name, entry in entries.items() if not entry.companion}
     _require_distinct(places, path)
     notes.extend(_remarks(layout.config, family, places))
     ordered = tuple(entries[name] for name in sorted(entries))
-    return Checkpoint(path, ordered, layout.config, family.name, (*layout.notes, *notes))
+    return Checkpoint(path, ordered, layout.config, family.name, (*packed_notes(ordered), *layout.notes, *notes))
 
 
 def _require_content(family: Family, entries: dict[str, TensorEntry], path: Path, notes: list[str]) -> None:
     """Tensors of no element are what a partitioned save (ZeRO stage 3) leaves behind; an adapter is no model."""
     if not entries:
         raise CheckpointError("no tensor is stored in it", where=str(path), hint="download or save it again")
-    if is_adapter(entries):
+    if any(entry.barred == BARRED for entry in entries.values()) and is_adapter(entries):
         raise CheckpointError(REFUSAL, where=str(path), hint=ADVICE)
     empty = sum(1 for entry in entries.values() if entry.parameters == 0)
     if not empty:

@@ -1,7 +1,7 @@
 """Which files make a checkpoint: one file, a directory with or without an index, or a model in the hub's cache.
 
-Here live: the choice of files, the index and its checks, containment of paths, and `config.json`.
-Not here: tensors' values, roles. No file is opened before its name has been checked.
+Here live: the choice of files, the index and its checks, and `config.json`.
+Not here: containment of paths (see `folder`), values, roles. No file is opened before its name has been checked.
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, cast
 
 from shadowgraph.errors import CheckpointError, EnvironmentFault, printable
 from shadowgraph.weights.adapter import ADAPTER_CONFIG, ADAPTER_NAME, ADVICE, REFUSAL, is_adapter_file
+from shadowgraph.weights.folder import contained, is_folder, is_there, listing
 from shadowgraph.weights.readers.span import fault, read_all
 from shadowgraph.weights.readers.strict_json import parse
 
 INDEX_NAME = "model.safetensors.index.json"
 SINGLE_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
 SUFFIX = ".safetensors"
 INDEX_SUFFIX = ".safetensors.index.json"
 INDEX_CAP = 100_000_000
 CONFIG_CAP = 10_000_000
-LISTING_CAP = 200_000
 SHARD = re.compile(r"-([0-9]{1,6})-of-([0-9]{1,6})$", re.ASCII)
 _OTHERS = (".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".distcp", ".onnx", ".ckpt", ".npz", ".nemo", ".tflite")
 _PEEK_CAP = 50
@@ -66,14 +67,17 @@ def find_layout(path: Path) -> Layout:
     try:
         is_directory = path.is_dir()
         exists = is_directory or path.exists() or path.is_symlink()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise fault(error, path) from error
+    except ValueError as error:
         raise CheckpointError(f"the path cannot be followed ({error})", where=str(path)) from error
     if not exists:
         raise CheckpointError(
             "no such file or directory", where=str(path), hint="give a path on this machine; nothing is downloaded"
         )
     if not is_directory:
-        return Layout(path, (path,), None, None, {}, tuple(_part_of_many(path.name)))
+        beside = _part_of_many(path.name)
+        return Layout(path, (path,), None, None, _config_beside(path, beside), tuple(beside))
     notes: list[str] = []
     path = _snapshot(path, notes)
     names = listing(path)
@@ -106,60 +110,6 @@ def is_partitioned(names: set[str]) -> bool:
     return bool(_PARTITIONED & names) or any(name.startswith("pytorch_model_fsdp") for name in names)
 
 
-def contained(root: Path, name: str) -> Path:
-    """Check that a file name from a checkpoint stays in its folder, without opening the file.
-
-    A symbolic link may lead out only from `models--*/snapshots/<revision>` into its own `blobs`, as in the hub's cache.
-
-    Raises:
-        CheckpointError: absolute, climbing, a drive, a share, an address, a NUL, or a link that leaves the folder.
-    """
-    shown = printable(name)
-    pure = PurePosixPath(name)
-    unsafe = (
-        not name
-        or pure.is_absolute()
-        or ".." in pure.parts
-        or "\\" in name
-        or ":" in name
-        or any(ord(character) < 32 for character in name)
-    )
-    if unsafe:
-        raise CheckpointError(
-            f"the file name '{shown}' leads out of the folder or is no plain file name", where=str(root)
-        )
-    try:
-        base = root.resolve(strict=True)
-        target = (base / name).resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"the file name '{shown}' cannot be followed ({error})", where=str(root)) from error
-    allowed = [base]
-    if base.parent.name == "snapshots" and base.parent.parent.name.startswith("models--"):
-        allowed.append(base.parent.parent / "blobs")
-    if not any(target.is_relative_to(folder) for folder in allowed):
-        raise CheckpointError(f"the link '{shown}' leads out of the folder", where=str(root))
-    return root / name
-
-
-def listing(root: Path) -> set[str]:
-    """Names in one folder, not below it.
-
-    Raises:
-        CheckpointError: more than `LISTING_CAP` names, or no such folder.
-        EnvironmentFault: the machine cannot read it.
-    """
-    names: set[str] = set()
-    try:
-        with os.scandir(root) as entries:
-            for entry in entries:
-                names.add(entry.name)
-                if len(names) > LISTING_CAP:
-                    raise CheckpointError(f"more than {LISTING_CAP} files in one folder", where=str(root))
-    except OSError as error:
-        raise fault(error, root) from error
-    return names
-
-
 def _single(root: Path, names: set[str]) -> str:
     """The name of the one weight file of a directory without a usable index."""
     if SINGLE_NAME in names:
@@ -179,12 +129,20 @@ def _single(root: Path, names: set[str]) -> str:
         return found[0]
     if found:
         files = f"{len(found)} safetensors files" if len(found) > 1 else "one shard of several"
-        raise CheckpointError(
-            f"{files} and no {INDEX_NAME}: {_some(found)}",
-            where=str(root),
-            hint="wait until the save or download has finished, or give one file",
-        )
+        hint = "wait until the save or download has finished, or give one file"
+        if _is_whole(found):
+            hint = f"give {INDEX_NAME} or the one file" + ("" if parts else "; wait if a save or download still runs")
+        raise CheckpointError(f"{files} and no {INDEX_NAME}: {_some(found)}", where=str(root), hint=hint)
     raise _nothing(root, names)
+
+
+def _is_whole(names: list[str]) -> bool:
+    """Whether no file is missing by these names: each belongs to a set of shards that is there, or to none."""
+    shards = [found for name in names if (found := SHARD.search(name.lower().removesuffix(SUFFIX)))]
+    present: dict[tuple[str, int], set[int]] = {}
+    for found in shards:
+        present.setdefault((found.string[: found.start()], int(found[2])), set()).add(int(found[1]))
+    return all(len(parts & set(range(total + 1))) >= total for (_, total), parts in present.items())
 
 
 def _nothing(root: Path, names: set[str]) -> CheckpointError:
@@ -216,10 +174,8 @@ def _nothing(root: Path, names: set[str]) -> CheckpointError:
 
 def _weights_below(folder: Path) -> bool:
     """Whether a folder, not a link to one, has weight files of its own."""
-    if folder.is_symlink() or not folder.is_dir():
-        return False
     try:
-        return holds_weights(listing(folder))
+        return not folder.is_symlink() and is_folder(folder) and holds_weights(listing(folder))
     except (CheckpointError, EnvironmentFault):  # only an advice; what cannot be listed is not advised
         return False
 
@@ -234,7 +190,7 @@ def _part_of_many(name: str) -> list[str]:
 
 def _snapshot(root: Path, notes: list[str]) -> Path:
     """The snapshot that a model folder of the hub's cache stands for; any other folder is itself."""
-    if not root.name.startswith("models--") or not (root / "snapshots").is_dir():
+    if not root.name.startswith("models--") or not is_folder(root / "snapshots"):
         return root
     snapshots = contained(root, "snapshots")
     revisions = sorted(listing(snapshots))
@@ -295,7 +251,7 @@ def _note_others(root: Path, names: set[str], read: tuple[Path, ...], notes: lis
 def _mixed_revisions(root: Path, names: set[str]) -> list[str]:
     """Whether a local download took its files from several revisions, by the record that the download left."""
     record = root / _DOWNLOADS
-    if ".cache" not in names or not record.is_dir():
+    if ".cache" not in names or not is_folder(record):
         return []
     revisions: set[str] = set()
     for name in sorted(listing(record)):
@@ -320,15 +276,17 @@ def _index(root: Path, name: str) -> tuple[dict[str, Path], int | None]:
         raise CheckpointError("the index has no weight_map", where=str(path))
     files: dict[str, Path] = {}
     weight_map: dict[str, Path] = {}
+    base = path.parent.resolve()
     for tensor, shard in cast(dict[str, Any], table).items():
         if not isinstance(shard, str):
             raise CheckpointError(f"weight_map of '{printable(tensor)}' is not a file name", where=str(path))
         if shard not in files:
-            files[shard] = contained(root, shard)
+            files[shard] = contained(root, shard, base)
         weight_map[tensor] = files[shard]
-    absent = {name for name, file in files.items() if not _exists(file, name)}
+    absent = {name for name, file in files.items() if not is_there(file, name)}
     if absent:
-        lost = sum(1 for file in weight_map.values() if file.name in absent or str(file.relative_to(root)) in absent)
+        gone = {files[name] for name in absent}
+        lost = sum(1 for file in weight_map.values() if file in gone)
         raise CheckpointError(
             f"{len(absent)} of {len(files)} shards are missing, with {lost} tensors: {_some(sorted(absent))}",
             where=str(root),
@@ -340,23 +298,12 @@ def _index(root: Path, name: str) -> tuple[dict[str, Path], int | None]:
     return weight_map, int(total) if whole else None
 
 
-def _exists(file: Path, name: str) -> bool:
-    """Whether a shard is there; a name that no file can have is the index's fault."""
-    try:
-        return file.exists()
-    except OSError as error:
-        shown = printable(name, 80)
-        raise CheckpointError(
-            f"the file name '{shown}' cannot be followed ({error.strerror})", where=str(file.parent)
-        ) from error
-
-
 def _config(root: Path, names: set[str], notes: list[str]) -> dict[str, Any]:
     """Content of `config.json`; anything wrong with it becomes a note, and roles come from names alone."""
-    if "config.json" not in names:
+    if CONFIG_NAME not in names:
         notes.append("no config.json; roles come from the names alone")
         return {}
-    path = contained(root, "config.json")
+    path = contained(root, CONFIG_NAME)
     try:
         content = parse(read_all(path, CONFIG_CAP), what="config.json", where=str(path))
     except CheckpointError as error:
@@ -370,6 +317,21 @@ def _config(root: Path, names: set[str], notes: list[str]) -> dict[str, Any]:
     remote = isinstance(attention, str) and "/" in attention
     if "auto_map" in config or config.get("trust_remote_code") or remote:
         notes.append("the repository asks for remote code; none is run")
+    return config
+
+
+def _config_beside(file: Path, notes: list[str]) -> dict[str, Any]:
+    """Content of the `config.json` in the folder of a single weight file, which is read as that of a folder is."""
+    folder = file.parent
+    if not os.path.lexists(folder / CONFIG_NAME):
+        return {}
+    try:
+        config = _config(folder, {CONFIG_NAME}, notes)
+    except CheckpointError as error:  # a folder with such a link is refused; the file alone is whole without it
+        notes.append(f"{CONFIG_NAME} beside the file is not read ({error.found})")
+        return {}
+    if config:
+        notes.append(f"{CONFIG_NAME} beside the file is read")
     return config
 
 

@@ -166,9 +166,9 @@ def _selection(config: Config, rows: int, parts: int) -> Sizes:
 
 def _mamba2(config: Config, rows: int, parts: int) -> Sizes:
     """Mamba 2: z, x, input and output of the state for each group, one step a head."""
-    heads = count(config, "mamba_n_heads", "num_heads")
+    heads = count(config, "mamba_n_heads", "mamba_num_heads", "num_heads")
     groups = count(config, "n_groups", "mamba_n_groups")
-    states = groups * count(config, "state_size", "mamba_d_state")
+    states = groups * count(config, "state_size", "mamba_d_state", "ssm_state_size")
     inner = (rows - 2 * states - heads) // 2
     return 1, (inner, inner, states, states, heads)
 

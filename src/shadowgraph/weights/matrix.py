@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowgraph.errors import CheckpointError, printable
+from shadowgraph.errors import Defect, printable
 from shadowgraph.weights.fused import Config, Cut, count, cut, section
 from shadowgraph.weights.readers.values import read_runs, read_turned
 from shadowgraph.weights.roles import Family, Place, Role
@@ -131,10 +131,20 @@ def load_piece(entry: TensorEntry, piece: Piece, rows: tuple[int, int] | None = 
 
     Returns:
         Contiguous float64 array (out, in).
+
+    Raises:
+        Defect: rows that the matrix does not have.
+        CheckpointError: a file changed since its header was read.
+        EnvironmentFault: the device refuses.
     """
+    held = piece.cut.rows(piece.part)
+    first, last = rows or (0, held)
+    if not 0 <= first <= last <= held:
+        raise Defect(
+            f"rows {first} to {last} of a matrix of {held}", where=f"{entry.file.path}: '{printable(entry.name)}'"
+        )
     height, width = flat_shape(entry.shape) if piece.expert is None else entry.shape[-2:]
     start = height * (piece.expert or 0)
-    first, last = rows or (0, piece.cut.rows(piece.part))
     if piece.transposed:
         taken = [np.arange(*run) for run in _runs(piece, first, last)]
         return read_turned(entry, width, (start, start + height), np.concatenate([*taken, np.arange(0)]))
@@ -178,7 +188,8 @@ def treat(
         config: content of `config.json`.
 
     Raises:
-        CheckpointError: a fused tensor whose output extent does not divide into its equal parts.
+        CheckpointError: a file changed since its header was read.
+        EnvironmentFault: the device refuses.
     """
     settled = settle(entries, family, config)
     for entry in entries:
@@ -188,11 +199,7 @@ def treat(
 
 
 def split(entry: TensorEntry, place: Place, config: dict[str, Any]) -> tuple[WeightMatrix, ...] | Skipped:
-    """Turn a stored tensor into its matrices, or say why not.
-
-    Raises:
-        CheckpointError: a fused tensor whose output extent does not divide into its equal parts.
-    """
+    """Turn a stored tensor into its matrices, or say why not."""
     reason = _unfit(entry, place)
     if reason:
         return Skipped(entry.name, reason)
@@ -202,19 +209,23 @@ def split(entry: TensorEntry, place: Place, config: dict[str, Any]) -> tuple[Wei
     if transposed:
         rows, columns = columns, rows
     layout = cut(place.rule, rows, len(place.roles), tower)
-    if layout is None and place.rule == "equal":
-        raise CheckpointError(
-            f"{rows} outputs do not divide into {len(place.roles)} equal parts",
-            where=f"{entry.file.path}: tensor '{printable(entry.name)}'",
-        )
     if layout is None:
-        return Skipped(entry.name, f"fused, and config.json does not say how its {rows} outputs divide")
+        return Skipped(entry.name, _uncut(rows, place, config))
     pieces = (
         Piece(expert, transposed, layout, part)
         for expert in (range(entry.shape[0]) if place.stacked else (None,))
         for part in range(len(place.roles))
     )
     return tuple(_matrix(entry, place, piece, columns) for piece in pieces)
+
+
+def _uncut(rows: int, place: Place, config: Config) -> str:
+    """Why the outputs of a fused tensor could not be told apart."""
+    if place.rule in {"equal", "alternate"}:
+        return f"fused, and its {rows} outputs do not divide into {len(place.roles)} equal parts"
+    if not config:
+        return f"fused, and without a config.json nothing says how its {rows} outputs divide"
+    return f"fused, and the rule '{place.rule}' does not fit its {rows} outputs with the sizes in config.json"
 
 
 def _matrix(entry: TensorEntry, place: Place, piece: Piece, columns: int) -> WeightMatrix:

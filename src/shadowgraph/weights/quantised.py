@@ -6,16 +6,23 @@ Not here: the arithmetic (see `readers.values`). A packed group is left out whol
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any, cast
 
-from shadowgraph.errors import printable
 from shadowgraph.weights.tensor import FLOAT8, Scale, TensorEntry
 
+PACKED = "packed group"
 SCALE_SUFFIXES = ("_scale_inv", "_scale")  # both multiply; the first is named for the way it was made
 SCALE_TYPES = frozenset({"F64", "F32", "F16", "BF16", "F8_E8M0"})
 USUAL_BLOCK = 128
+
+# One text a kind, without names: what is left out is counted by its reason.
+_SCALE = "scale of another tensor"
+_LOST = "scale of a tensor that is not there"
+_IDLE = "scale of a tensor that is read as it is stored"
+_CACHED = "scale of cached keys and values"
 
 # A packed group: the ending that marks it, its name, and the endings of its other members on the same stem.
 _GROUPS = (
@@ -31,8 +38,10 @@ _GROUPS = (
 _BITSANDBYTES = ".quant_state.bitsandbytes__"
 _BITSANDBYTES_PARTS = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map")
 _ACTIVATION = (".input_scale", ".output_scale", ".activation_scale", ".input_global_scale", ".input_zero_point")
+_CACHE = (".k_scale", ".v_scale", ".kv_scale")
 _SCALES_OF_WEIGHTS = (".weight_scale_inv", ".weight_scale")
 _OTHER_COMPANIONS = ("_scale_2", "_zero_point")
+_COMPANIONS = (*SCALE_SUFFIXES, *_OTHER_COMPANIONS)
 
 
 def resolve(entries: Mapping[str, TensorEntry], config: Mapping[str, Any]) -> dict[str, TensorEntry]:
@@ -46,22 +55,48 @@ def resolve(entries: Mapping[str, TensorEntry], config: Mapping[str, Any]) -> di
         The same names; entries that are companions or packed say so, 8-bit floats carry their scale.
     """
     barred = dict(_packed(entries))
+    block = _declared_block(config)
     found: dict[str, TensorEntry] = {}
     for name, entry in entries.items():
         if name in barred:
             reason, companion = barred[name]
-            found[name] = replace(entry, barred=reason, companion=companion)
-        elif (owner := _owner(name, entries)) is not None:
-            found[name] = replace(entry, barred=f"scale of {printable(owner, 100)}", companion=True)
+            found[name] = _with(entry, barred=reason, companion=companion)
+        elif name.endswith(_COMPANIONS) and _has_owner(name, entries):
+            found[name] = _with(entry, barred=_SCALE, companion=True)
         elif name.endswith(_ACTIVATION):
-            found[name] = replace(entry, barred="scale of activations", companion=True)
+            found[name] = _with(entry, barred="scale of activations", companion=True)
+        elif name.endswith(_CACHE) and entry.parameters == 1:
+            found[name] = _with(entry, barred=_CACHED, companion=True)
         elif name.endswith(_SCALES_OF_WEIGHTS):
-            found[name] = replace(entry, barred=_loose(name, entries), companion=True)
+            stem = name.rpartition("_scale")[0]
+            found[name] = _with(entry, barred=_IDLE if stem in entries else _LOST, companion=True)
         elif entry.dtype in FLOAT8:
-            found[name] = _scaled(entry, entries, _declared_block(config))
+            found[name] = _scaled(entry, entries, block)
         else:
             found[name] = entry
     return found
+
+
+def is_packed(entry: TensorEntry) -> bool:
+    """Whether a tensor belongs to a packed group, whose elements are no parameters of the model."""
+    return entry.barred.startswith(PACKED)
+
+
+def packed_notes(entries: Iterable[TensorEntry]) -> list[str]:
+    """What is said of packed groups before anything else, one remark a method."""
+    groups = Counter(entry.barred for entry in entries if is_packed(entry) and not entry.companion)
+    return [
+        f"quantised ({reason[len(PACKED) + 2 : -1]}): {count} {'group' if count == 1 else 'groups'} left out whole,"
+        " nothing of them can be analysed yet"
+        for reason, count in sorted(groups.items())
+    ]
+
+
+def _with(entry: TensorEntry, *, barred: str = "", companion: bool = False, scale: Scale | None = None) -> TensorEntry:
+    """The same stored tensor, with what was found of it; called for every tensor, so not through `replace`."""
+    return TensorEntry(
+        entry.name, entry.dtype, entry.shape, entry.file, entry.offset, entry.size, scale, barred, companion
+    )
 
 
 def unpacked(names: Iterable[str]) -> Iterator[str]:
@@ -82,33 +117,34 @@ def _packed(entries: Mapping[str, TensorEntry]) -> Iterator[tuple[str, tuple[str
             members = [stem + other for other in others if stem + other in entries]
             if ending in {"_blocks", ".SCB"} and not members:
                 continue
-            reason = f"packed group of {printable(stem, 100)} ({method})"
+            reason = f"{PACKED} ({method})"
             yield name, (reason, ending == ".SCB")
             yield from ((member, (reason, member != stem + ".weight")) for member in members)
+        if name.endswith(".scales") and _is_mlx(name.removesuffix(".scales"), entries):
+            stem, reason = name.removesuffix(".scales"), f"{PACKED} (MLX)"
+            yield stem + ".weight", (reason, False)
+            yield from ((stem + end, (reason, True)) for end in (".scales", ".biases") if stem + end in entries)
         stem, found, _ = name.rpartition(_BITSANDBYTES)
         if found and stem in entries:
-            reason = f"packed group of {printable(stem, 100)} (bitsandbytes 4-bit)"
+            reason = f"{PACKED} (bitsandbytes 4-bit)"
             yield stem, (reason, False)
             yield name, (reason, True)
             yield from ((stem + part, (reason, True)) for part in _BITSANDBYTES_PARTS if stem + part in entries)
 
 
-def _owner(name: str, entries: Mapping[str, TensorEntry]) -> str | None:
-    """The tensor that `name` scales: one of an 8-bit or smaller type, whose name it extends."""
-    for suffix in (*SCALE_SUFFIXES, *_OTHER_COMPANIONS):
+def _is_mlx(stem: str, entries: Mapping[str, TensorEntry]) -> bool:
+    """Whether a stem's `.weight` holds packed words, as MLX writes them beside its scales."""
+    weight = entries.get(stem + ".weight")
+    return weight is not None and weight.dtype == "U32"
+
+
+def _has_owner(name: str, entries: Mapping[str, TensorEntry]) -> bool:
+    """Whether `name` extends the name of a tensor of an 8-bit or smaller type, which it scales."""
+    for suffix in _COMPANIONS:
         owner = entries.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
         if owner is not None and (owner.dtype in FLOAT8 or owner.unreadable):
-            return owner.name
-    return None
-
-
-def _loose(name: str, entries: Mapping[str, TensorEntry]) -> str:
-    """What a scale is whose tensor is absent or needs none."""
-    stem = name.rpartition("_scale")[0]
-    owner = entries.get(stem)
-    if owner is None:
-        return f"scale of {printable(stem, 100)}, which is not there"
-    return f"scale of {printable(stem, 100)}, which is {owner.dtype} and read as it is stored"
+            return True
+    return False
 
 
 def _declared_block(config: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -127,16 +163,25 @@ def _scaled(entry: TensorEntry, entries: Mapping[str, TensorEntry], block: tuple
     if not scales:
         return entry
     if len(scales) > 1:
-        return replace(entry, barred=f"{entry.dtype}: two scales, {' and '.join(SCALE_SUFFIXES)}")
+        return _with(entry, barred=f"{entry.dtype}: two scales, {' and '.join(SCALE_SUFFIXES)}")
     scale = scales[0]
     if scale.dtype not in SCALE_TYPES:
-        return replace(entry, barred=f"{entry.dtype}: its scale is of type {scale.dtype}")
-    grid = _grid(entry.shape, scale.shape)
-    extents = None if grid is None else _extents(entry.shape, grid, block)
-    if grid is None or extents is None:
+        return _with(entry, barred=f"{entry.dtype}: its scale is of type {scale.dtype}")
+    fit = _fit(entry.shape, scale.shape, block)
+    if fit is None:
         shapes = f"{list(scale.shape[:8])} does not fit {list(entry.shape[:8])}"
-        return replace(entry, barred=f"{entry.dtype}: the shape of its scale, {shapes}")
-    return replace(entry, scale=Scale(scale, extents, grid))
+        return _with(entry, barred=f"{entry.dtype}: the shape of its scale, {shapes}")
+    return _with(entry, scale=Scale(scale, *fit))
+
+
+@lru_cache(maxsize=1024)
+def _fit(
+    shape: tuple[int, ...], stored: tuple[int, ...], block: tuple[int, int] | None
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Extents of a block and grid of a scale, None where it does not fit; a model has few shapes and many tensors."""
+    grid = _grid(shape, stored)
+    extents = None if grid is None else _extents(shape, grid, block)
+    return None if grid is None or extents is None else (extents, grid)
 
 
 def _grid(shape: tuple[int, ...], stored: tuple[int, ...]) -> tuple[int, ...] | None:

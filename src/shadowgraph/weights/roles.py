@@ -218,7 +218,17 @@ class Family:
         return bool(self.tied) and self.tied == frozenset(self.models)
 
     def contradicts(self, entries: Mapping[str, TensorEntry]) -> bool:
-        """Whether a stored shape lies the other way round than this family lays it."""
+        """Whether a stored shape is not what this family stores: laid the other way round, or a query without gate.
+
+        A query that holds its gate has twice the rows that the output projection of its layer has columns.
+        """
+        for name, entry in entries.items():
+            if not name.endswith(".q_proj.weight") or len(entry.shape) != 2:
+                continue
+            output = entries.get(name.removesuffix("q_proj.weight") + "o_proj.weight")
+            plain = output is not None and output.shape[-1:] == entry.shape[:1]
+            if plain and self.place(name).rule == "gated_query":
+                return True
         for end, tall in self.tall.items():
             for name, entry in entries.items():
                 if len(entry.shape) == 2 and name.endswith(end) and (entry.shape[0] > entry.shape[1]) is not tall:
@@ -320,7 +330,8 @@ def recognise(
 
     Names decide: a configuration can be absent or wrong, names cannot. Between families that name equally many the
     model type is asked, then how many names of any kind they have, then the order of the table. Families that differ
-    in nothing but how a matrix lies are told apart by its shape, where the stored tensors are given.
+    in nothing but how a matrix lies are told apart by its shape, where the stored tensors are given. A model type of no
+    family, of whose layers the best family names fewer than half, is of none: names that it shares by chance mislead.
     """
     counts = Counter([".#".join(INDEX.split(unwrapped(name))[::2]) for name in names])
     blocks: Counter[int] = Counter()
@@ -337,4 +348,12 @@ def recognise(
         rank = (blocks[position], isinstance(model, str) and model in family.models, named[position])
         if rank > most and not (entries and family.contradicts(entries)):
             best, most = family, rank
-    return best
+    foreign = isinstance(model, str) and not any(model in family.models for family in families())
+    return None if best and entries and foreign and _names_few(best, entries) else best
+
+
+def _names_few(family: Family, entries: Mapping[str, TensorEntry]) -> bool:
+    """Whether a family has a role for fewer than half of the tensors of two axes that lie in its layers."""
+    places = [family.place(name) for name, entry in entries.items() if len(entry.shape) == 2 and not entry.companion]
+    inside = [place.roles[0].block != "unknown" for place in places if place.layer is not None and not place.reason]
+    return 2 * sum(inside) < len(inside)

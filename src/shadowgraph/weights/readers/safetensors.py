@@ -62,6 +62,12 @@ def _header_length(head: bytes, stamp: Stamp) -> int:
         raise CheckpointError(foreign[0], where=where, hint=foreign[1])
     if stamp.size <= 8:
         raise CheckpointError(f"{stamp.size} bytes, too short for the length field and a header", where=where)
+    if head[8:9] != b"{" and length > stamp.size - 8:
+        raise CheckpointError(
+            f"not a safetensors file: its first 8 bytes are no length of a header that fits ({length})",
+            where=where,
+            hint="give the file of the weights, or download it again",
+        )
     if length > HEADER_CAP:
         raise CheckpointError(f"the header length {length} exceeds the cap of {HEADER_CAP} bytes", where=where)
     if length > stamp.size - 8:
@@ -70,7 +76,7 @@ def _header_length(head: bytes, stamp: Stamp) -> int:
             where=where,
             hint="download or save it again",
         )
-    raise CheckpointError("the header does not begin with '{'", where=where)
+    raise CheckpointError("not a safetensors file: the header does not begin with '{'", where=where)
 
 
 def _metadata(value: Any, stamp: Stamp) -> dict[str, str]:
