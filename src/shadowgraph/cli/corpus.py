@@ -6,13 +6,14 @@ Not here: measuring and building (`corpus`) and the page (`report`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shadowgraph.cli.output import duration, emit_json, progress_display
-from shadowgraph.errors import DataError, SpecError
+from shadowgraph.errors import DataError, SpecError, printable
 
 if TYPE_CHECKING:
     from shadowgraph.corpus.survey.plan import Plan, Wanted
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 corpus_app = typer.Typer(
     help="What a corpus is, and token-matched regimes from it.", no_args_is_help=True, rich_markup_mode=None
 )
+
+SHEET = {
+    "tokens": "tokens",
+    "documents": "documents",
+    "document_length": "tokens a document",
+    "unique_token_share": "unique",
+    "unigram_entropy": "entropy",
+    "kl_to_pool": "KL to pool",
+    "effective_clusters": "clusters",
+}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
@@ -173,7 +184,42 @@ def build_command(
         return
     arms = ", ".join(arm.name for arm in built.plan.spec.arms)
     typer.echo(f"{built.plan.spec.corpus.name}: arms {arms}; {built.plan.spec.corpus.draws} draws")
-    typer.echo("nothing was built" if dry_run else f"arms: {output.resolve()}")
+    if not built.answer:
+        typer.echo("nothing was built")
+        return
+    typer.echo("\n".join(_balance(built.answer)))
+    typer.echo(f"arms: {output.resolve()}")
+
+
+def _balance(answer: Mapping[str, Any]) -> list[str]:
+    """The balance sheet as lines: an arm and draw a line, then what came of the calipers and of the test items."""
+    known = answer["arms"][0]["balance"]
+    columns = {key: title for key, title in SHEET.items() if key in known}
+    columns |= {key: printable(key, 24) for key in known if "/" in key}
+    lines = [f"{'arm':20} {'draw':>4}" + "".join(f"  {title:>9}" for title in columns.values())]
+    for row in answer["arms"]:
+        cells = (f"  {_figure(row['balance'][key]):>{max(9, len(title))}}" for key, title in columns.items())
+        lines.append(f"{printable(row['arm']):20} {row['draw']:>4}" + "".join(cells))
+    lines.append(
+        "content/ and format/: mean log ratio a word against the pool, in the benchmark's words and in its form"
+    )
+    pool = answer["pool"]
+    lines.append(
+        f"pool: {pool['documents']:,} documents, {pool['tokens']:,} tokens; left out: {pool['left_out']:,} held out to "
+        f"judge coverage or holding a test item, {pool['copies']:,} copies"
+    )
+    for item in answer["test_items"]:
+        found = f"{item['items_touched']:,} of {item['items']:,} test items found in {item['documents']:,} documents"
+        lines.append(f"{printable(item['benchmark'])}: {found}, which no arm holds")
+    if answer["match"] is not None:
+        failed = answer["match"]["failures"]
+        lines.append(f"calipers: {'met by every arm' if not failed else f'{len(failed)} arms not matched, see --json'}")
+    return lines
+
+
+def _figure(value: float) -> str:
+    """A whole number with its thousands set apart, else four digits."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
 @corpus_app.command("report")
