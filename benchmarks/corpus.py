@@ -15,12 +15,16 @@ import os
 import platform
 import secrets
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from corpus_peers import PEERS, ROOT, Run, environment_of, tool
+from peers import ROOT, Peer, Run, environment_of, tool
 
+HERE = Path(__file__).resolve().parent
 OWN = Path(sys.executable)
+PEERS = (Peer("data-selection", "1.0.3"), Peer("decontaminate", "0.3.0.post4", python="3.12"))
+LIMIT = 3600.0
 TARGETS = ["gsm8k", "mmlu"]
 WANTED = 1500
 
@@ -36,13 +40,13 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "make", {"data": data, "out": str(cache), "bytes": 3_000_000 if quick else 200_000_000, "targets": TARGETS[:1]}
     )
     wanted = 100 if quick else WANTED
-    found: dict[str, Any] = {"seed": seed, "pool": made.answer, "quick": quick, "wanted": wanted}
-    found["align"] = _stage("align_speed", {**files, "wanted": wanted}).answer
+    found: dict[str, Any] = {"seed": seed, "pool": made, "quick": quick, "wanted": wanted}
+    found["align"] = _stage("align_speed", {**files, "wanted": wanted})
     found["dsir"] = _rival(arguments, cache, files, wanted)
-    found["scan"] = _stage("scan", {**files, "out": str(cache), "each": 20 if quick else 100}).answer
+    found["scan"] = _stage("scan", {**files, "out": str(cache), "each": 20 if quick else 100})
     found["decon"] = _decon(arguments, cache, files, found["scan"]["kinds"])
-    found["cover"] = _stage("cover", {**files, "share": 0.1}).answer
-    found["near"] = _stage("near", {**files, "benchmarks": TARGETS if quick else []}).answer
+    found["cover"] = _stage("cover", {**files, "share": 0.1})
+    found["near"] = _stage("near", {**files, "benchmarks": TARGETS if quick else []})
     found["memory"], large = [], cache / "large.jsonl"
     sizes = [6e6, 12e6] if quick else [0.25e9, 0.5e9, 1e9, 1e9 * arguments.gigabytes]
     for size in sizes:
@@ -50,18 +54,25 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         runs = [1, 2] if size == sizes[-1] else [1]
         for jobs in runs:
             run = _stage("whole", {**files, "pool": str(large), "jobs": jobs})
-            found["memory"].append({**run.answer, "jobs": jobs, "file": large.stat().st_size})
+            found["memory"].append({**run, "jobs": jobs, "file": large.stat().st_size})
         large.unlink()
     return found
 
 
-def _stage(name: str, values: dict[str, Any]) -> Run:
-    """One of our stages; a failure ends the benchmark."""
+def _child(python: Path, name: str, values: dict[str, Any], script: str) -> Run:
+    """One stage in a process of its own."""
     print(f"{name} ...", file=sys.stderr, flush=True)
-    run = tool(OWN, name, values)
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer.json"
+        return tool(python, [str(HERE / script), name, json.dumps(values), str(answer)], answer, LIMIT, python == OWN)
+
+
+def _stage(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """What one of our stages answers; a failure ends the benchmark."""
+    run = _child(OWN, name, values, "corpus_tools.py")
     if run.failure:
         raise SystemExit(f"{name}: {run.failure}")
-    return run
+    return run.answers
 
 
 def _rival(arguments: argparse.Namespace, cache: Path, files: dict[str, Any], wanted: int) -> dict[str, Any]:
@@ -71,13 +82,13 @@ def _rival(arguments: argparse.Namespace, cache: Path, files: dict[str, Any], wa
     python, reason = environment_of(PEERS[0], arguments.cache / "peers")
     if python is None:
         return {"reason": reason}
-    print("data-selection ...", file=sys.stderr, flush=True)
-    run = tool(python, "dsir", {**files, "target": str(cache / "target.jsonl"), "wanted": wanted}, own=False)
+    values = {**files, "target": str(cache / "target.jsonl"), "wanted": wanted}
+    run = _child(python, "dsir", values, "corpus_rival.py")
     if run.failure:
         return {"reason": run.failure}
     picked = cache / "picked.json"
-    picked.write_text(json.dumps(run.answer.pop("picked")), encoding="utf-8")
-    return {**run.answer, **_stage("pick_words", {**files, "picked": str(picked)}).answer}
+    picked.write_text(json.dumps(run.answers.pop("picked")), encoding="utf-8")
+    return {**run.answers, **_stage("pick_words", {**files, "picked": str(picked)})}
 
 
 def _decon(arguments: argparse.Namespace, cache: Path, files: dict[str, Any], kinds: list[str]) -> dict[str, Any]:
@@ -87,13 +98,12 @@ def _decon(arguments: argparse.Namespace, cache: Path, files: dict[str, Any], ki
     python, reason = environment_of(PEERS[1], arguments.cache / "peers")
     if python is None:
         return {"reason": reason}
-    print("decontaminate ...", file=sys.stderr, flush=True)
     values = {**files, "items": str(cache / "items.jsonl"), "planted": str(cache / "planted.jsonl")}
-    run = tool(python, "decon", values, own=False)
+    run = _child(python, "decon", values, "corpus_rival.py")
     if run.failure:
         return {"reason": run.failure}
-    hits = {kind: sum(kinds[line] == kind for line in run.answer["planted"]) for kind in set(kinds)}
-    return {**run.answer, "hits": hits}
+    hits = {kind: sum(kinds[line] == kind for line in run.answers["planted"]) for kind in set(kinds)}
+    return {**run.answers, "hits": hits}
 
 
 def page(found: dict[str, Any]) -> str:

@@ -64,4 +64,4 @@ def decon(values: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     found = {"dsir": dsir, "decon": decon}[sys.argv[1]](json.loads(sys.argv[2]))
-    Path(sys.argv[3]).write_text(json.dumps(found), encoding="utf-8")
+    Path(sys.argv[3]).write_text(json.dumps({"marks": {}, "answers": found}), encoding="utf-8")

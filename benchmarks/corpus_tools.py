@@ -303,4 +303,4 @@ STAGES = {stage.__name__: stage for stage in (make, repeat, align_speed, pick_wo
 
 if __name__ == "__main__":
     answer = STAGES[sys.argv[1]](json.loads(sys.argv[2]))
-    Path(sys.argv[3]).write_text(json.dumps(answer), encoding="utf-8")
+    Path(sys.argv[3]).write_text(json.dumps({"marks": {}, "answers": answer}), encoding="utf-8")

@@ -5,7 +5,7 @@
 Pairs of checkpoints and the peers' environments are made once, under .cache. Every measurement of a tool is a process
 of its own with one BLAS thread, files in the page cache, the tools in turn within a round. `--write` writes
 benchmarks/spectra.md beside this file. Here lives: what is run, in which order. Not here: how (`spectra_tools`,
-`spectra_stages`), on what (`spectra_pairs`), by whom (`spectra_peers`), and the page (`spectra_page`).
+`spectra_stages`), on what (`spectra_pairs`), in which environment (`peers`), and the page (`spectra_page`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from spectra_page import OURS, Figures, page
-from spectra_peers import PEERS, ROOT, Run, environment_of, tool
+from peers import ROOT, Run, environment_of, tool
+from spectra_page import OURS, PEERS, Figures, page
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 600.0

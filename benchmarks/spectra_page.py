@@ -10,9 +10,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from spectra_peers import PEERS, Run
+from peers import Peer, Run
 
 OURS = "shadowgraph"
+PEERS = (
+    Peer("modeldelta", "0.4.4", pins=("torch",)),
+    Peer("weightwatcher", "0.7.7", pins=("torch",)),
+    # It forbids the power-law package of constraints.txt, so it is pinned apart; its array path needs no torch.
+    Peer(
+        "diffract-core",
+        "0.3.1",
+        python="3.12",
+        pins=("numpy", "scipy", "safetensors", "ml_dtypes", "powerlaw==1.5", "h5py==3.16.0", "tqdm"),
+    ),
+)
 NAMES = {"llama": "one Llama layer (d 2,048, ffn 5,632, 7 matrices)", "gpt2": "GPT-2 shape (d 768, 48 matrices)"}
 TARGETS = {"llama": (3.0, 5.0), "gpt2": (2.0, 4.0)}
 MEMORY = {"llama": 0.5}

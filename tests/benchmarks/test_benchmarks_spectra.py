@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The light modules of the benchmark, as a script beside them would import them."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    return SimpleNamespace(page=import_module("spectra_page"), peers=import_module("spectra_peers"))
+    return SimpleNamespace(page=import_module("spectra_page"), peers=import_module("peers"))
 
 
 def figures(bench: Any, **change: Any) -> Any:

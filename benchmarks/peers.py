@@ -20,33 +20,18 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-SINGLE = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+SINGLE = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
 INSTALL_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One tool to compare with: its version, the interpreter it needs and what is pinned beside it."""
+    """One tool to compare with: its version, the interpreter it needs and what is pinned beside it, the first alone."""
 
     name: str
     version: str
     python: str = ""
-    torch: bool = True
     pins: tuple[str, ...] = ()
-
-
-PEERS = (
-    Peer("modeldelta", "0.4.4"),
-    Peer("weightwatcher", "0.7.7"),
-    # It forbids the power-law package of constraints.txt, so it is pinned apart; its array path needs no torch.
-    Peer(
-        "diffract-core",
-        "0.3.1",
-        python="3.12",
-        torch=False,
-        pins=("numpy", "scipy", "safetensors", "ml_dtypes", "powerlaw==1.5", "h5py==3.16.0", "tqdm"),
-    ),
-)
 
 
 @dataclass
@@ -96,7 +81,10 @@ def plain(text: str) -> str:
 
 
 def tool(python: Path, arguments: list[str], answer: Path, seconds: float, own: bool) -> Run:
-    """Run one of the scripts beside this file; `own` puts this tree's package first."""
+    """Run one of the scripts beside this file; `own` puts this tree's package first.
+
+    The script writes {"marks": …, "answers": …} to `answer`.
+    """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | SINGLE
     if own:
         environment["PYTHONPATH"] = str(ROOT / "src")
@@ -115,7 +103,7 @@ def pinned(names: tuple[str, ...]) -> list[str]:
     return [name if "==" in name else versions[name] for name in names]
 
 
-def interpreter(wanted: str, given: Path | None) -> str:
+def interpreter(wanted: str, given: Path | None = None) -> str:
     """An interpreter of a version that starts, or nothing; without a wish, the one that runs this."""
     if not wanted:
         return sys.executable
@@ -131,7 +119,7 @@ def interpreter(wanted: str, given: Path | None) -> str:
 
 def environment_of(peer: Peer, cache: Path, given: Path | None = None) -> tuple[Path | None, str]:
     """The interpreter of a peer's environment, made when it is not there; else None and the reason."""
-    wanted = [*pinned((*(["torch"] if peer.torch else []), *peer.pins)), f"{peer.name}=={peer.version}"]
+    wanted = [*pinned(peer.pins), f"{peer.name}=={peer.version}"]
     place = cache / peer.name
     python, stamp = place / "bin" / "python", place / "installed.json"
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
@@ -141,7 +129,7 @@ def environment_of(peer: Peer, cache: Path, given: Path | None = None) -> tuple[
         return None, f"needs Python {peer.python}"
     shutil.rmtree(place, ignore_errors=True)
     environment = dict(os.environ)
-    if not peer.python:
+    if peer.pins and not peer.python:
         environment["PIP_CONSTRAINT"] = str(ROOT / "constraints.txt")
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]
     steps = [[basis, "-m", "venv", str(place)], [*pip, wanted[0]], [*pip, *wanted]]
