@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
 INSTALL = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --disable-pip-version-check --no-input $(PIP_FLAGS)
 PYTEST = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest
+ALL = $(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
 DEMO := recipes/first-light.toml
 OUT := out/first-light
 
@@ -22,7 +23,7 @@ demo: $(VENV)/.lab  ## install, then run the first-light study; interrupt it and
 	$(BIN)/shadowgraph study run $(DEMO) --output $(OUT) --cache .cache/bases
 
 test: $(VENV)/.test  ## every test but the slow ones
-	$(PYTEST) -m "not slow"
+	$(ALL) -m "not slow"
 
 check: lint types floors house  ## lint, format, types, floors and house rules; make -k check shows all that fails
 
@@ -40,11 +41,12 @@ house: $(VENV)/.test
 	$(PYTEST) tests/house
 
 check-all: check $(VENV)/.crosscheck $(VENV)/.models  ## check, then every test: slow ones, against a peer, on real weights
-	$(PYTEST)
+	$(ALL)
 
 bench: $(VENV)/.crosscheck  ## run every benchmark and write its page; the peers get environments of their own in .cache
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reading.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectra.py --write
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/corpus.py --write
 
 pages: $(VENV)/.lab  ## write the pages of docs/ that come from the code
 	$(BIN)/python docs/build_pages.py
