@@ -20,12 +20,10 @@ from shadowgraph.corpus.alignment import align
 from shadowgraph.corpus.batch import Batch, batch_of
 from shadowgraph.corpus.benchmark import Benchmark, read_benchmark
 from shadowgraph.corpus.contamination import Contamination, index_items
-from shadowgraph.corpus.coverage import Coverage, choose_anchors
 from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.features import Profile
 from shadowgraph.corpus.passages import Passages
 from shadowgraph.corpus.readers.files import find_files, read_batches
-from shadowgraph.corpus.sketch import held_out, sketches
 from shadowgraph.corpus.target import fit_target, score
 from shadowgraph.seeds import generator
 
@@ -244,38 +242,56 @@ def _count(batches: Iterator[Batch]) -> tuple[Profile, Passages]:
 
 
 def cover(values: dict[str, Any]) -> dict[str, Any]:
-    """Random, balanced cells and facility location at equal words; judged by held-out anchors and the codebook."""
-    from shadowgraph.corpus.clusters import balanced_order, facility_order, pool_cells, reduce_sketches
+    """Random, balanced cells and facility location at equal words, and a choice that knows the judge's clusters.
+
+    The judge is scikit-learn's: weighted words, axes and 128 clusters of a held-out eighth of the pool, with a fresh
+    seed; the selection sees neither these documents nor anything learned from them.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from shadowgraph.corpus.clusters import balanced_order, facility_order, pool_cells
+    from shadowgraph.corpus.topics import SAMPLE, bags_of, join_bags, learn_topics
 
     batches = list(read_batches([Path(values["pool"])]))
-    anchors = choose_anchors(batches)
-    open_to = np.concatenate([~held_out(batch) for batch in batches])
-    rows = np.concatenate([sketches(batch) for batch in batches])
     lengths = np.concatenate([np.diff(batch.words[1]) for batch in batches])
     stream = generator(values["seed"], "benchmark cover")
-    key = stream.random(len(lengths))
-    sequence = np.flatnonzero(open_to)[np.argsort(key[open_to], kind="stable")]
+    key, held = stream.random(len(lengths)), stream.random(len(lengths)) < 1 / 8
+    sequence = np.flatnonzero(~held)[np.argsort(key[~held], kind="stable")]
     budget = int(lengths.sum() * values["share"])
-    vectors = reduce_sketches(rows)
-    found: dict[str, Any] = {"anchors": len(anchors.keys), "documents": len(lengths), "budget": budget}
-    cells = pool_cells(vectors, values["seed"])
-    orders = {
+    texts = [batch.text(d) for batch in batches for d in range(len(batch))]
+    words = TfidfVectorizer(sublinear_tf=True, min_df=5, max_features=50_000, stop_words="english", dtype=np.float32)
+    words.fit([text for text, out in zip(texts, held.tolist(), strict=True) if out])
+    counted = words.transform(texts)
+    rows = TruncatedSVD(64, random_state=values["seed"]).fit(counted[held]).transform(counted)
+    rows = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    judge = KMeans(128, n_init=2, random_state=values["seed"]).fit(rows[held]).predict(rows).astype(np.int64)
+    began = time.process_time()
+    bags = join_bags([bags_of(batch) for batch in batches])
+    vectors = learn_topics(bags.take(sequence[:SAMPLE])).vectors(bags)
+    found: dict[str, Any] = {
+        "held": int(held.sum()), "documents": len(lengths), "budget": budget, "vectors": time.process_time() - began
+    }  # fmt: skip
+    orders: dict[str, Callable[[], Any]] = {
         "random": lambda: sequence,
-        "balanced cells": lambda: balanced_order(cells, key, sequence, lengths, budget=budget),
+        "balanced cells": lambda: balanced_order(
+            pool_cells(vectors, values["seed"]), key, sequence, lengths, budget=budget
+        ),
         "facility location": lambda: facility_order(vectors, sequence, lengths, budget),
+        "the judge's own clusters, balanced": lambda: balanced_order(
+            judge[None], key, sequence, lengths, budget=budget
+        ),
     }
-    bounds = np.cumsum([0, *(len(batch) for batch in batches)])
     for name, order in orders.items():
         began = time.process_time()
         made = order()
-        chosen = np.sort(made[: int(np.searchsorted(np.cumsum(lengths[made]), budget)) + 1])
         spent = time.process_time() - began
-        coverage = Coverage(anchors)
-        for batch, start, stop in zip(batches, bounds[:-1], bounds[1:], strict=True):
-            coverage.update(batch.take(chosen[(chosen >= start) & (chosen < stop)] - start))
-        reading = coverage.finish()
-        values_of = (reading.anchor_coverage, reading.effective_clusters, reading.vendi)
-        found[name] = [spent, int(lengths[chosen].sum()), *(each.value for each in values_of)]
+        chosen = made[: int(np.searchsorted(np.cumsum(lengths[made]), budget)) + 1]
+        share = np.bincount(judge[chosen], lengths[chosen], 128) / lengths[chosen].sum()
+        effective = float(np.exp(-(share[share > 0] * np.log(share[share > 0])).sum()))
+        nearest = np.concatenate([(part @ rows[chosen].T).max(axis=1) for part in np.array_split(rows[held], 16)])
+        found[name] = [spent, int(lengths[chosen].sum()), float(nearest.mean()), effective]
     return found
 
 

@@ -1,5 +1,6 @@
 """What the rules reach on real text: coverage beside facility location, and no confound of length."""
 
+# pyright: reportMissingTypeStubs=false, reportArgumentType=false
 from dataclasses import replace
 from itertools import islice
 
@@ -7,17 +8,20 @@ import numpy as np
 import pytest
 from corpus_data import real_data
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shadowgraph.corpus.benchmark import read_benchmark
-from shadowgraph.corpus.clusters import CLUSTERS, learn_clusters, pool_cells, reduce_sketches
+from shadowgraph.corpus.clusters import CLUSTERS, pool_cells
 from shadowgraph.corpus.features import Profile
 from shadowgraph.corpus.ground import Ground
 from shadowgraph.corpus.readers.files import read_batches
 from shadowgraph.corpus.regime import build_regime
 from shadowgraph.corpus.rules.table import RULES
-from shadowgraph.corpus.sketch import sketches
 from shadowgraph.corpus.target import fit_target, score
 from shadowgraph.corpus.tokens import TokenPool
+from shadowgraph.corpus.topics import SAMPLE, bags_of, join_bags, learn_topics
 from shadowgraph.seeds import generator
 from shadowgraph.spec.corpus import CorpusArm
 
@@ -34,32 +38,33 @@ def bare_ground(lengths: NDArray[np.int64], names: list[str], budget: int) -> Gr
 
 
 def test_covering_fills_cells_it_was_not_made_from_and_covers_like_facility_location() -> None:
-    made, lengths, names, keys = [], [], [], []
+    """The judge shares nothing with the choice: scikit-learn's words, axes and clusters of a held-out quarter."""
+    texts, bags, lengths, names, keys = [], [], [], [], []
     for batch in read_batches([real_data("corpora")]):
-        made.append(sketches(batch))
+        texts += [batch.text(d) for d in range(len(batch))]
+        bags.append(bags_of(batch))
         lengths.append(np.diff(batch.offsets))
         names += [batch.name(d) for d in range(len(batch))]
         keys.append(batch.keys)
-    rows, sizes, key = np.concatenate(made), np.concatenate(lengths), np.concatenate(keys)
-    full = rows.any(axis=1)
-    held = np.flatnonzero(full & (key % np.uint64(4) == 0))
-    own = np.flatnonzero(full & (key % np.uint64(4) != 0))
+    sizes, key = np.concatenate(lengths), np.concatenate(keys)
+    held = np.flatnonzero(key % np.uint64(4) == 0)
+    own = np.flatnonzero(key % np.uint64(4) != 0)
     own = own[np.argsort(np.array(names)[own])]
-    vectors = reduce_sketches(rows[own])
+    owned = join_bags(bags).take(own)
+    drawn = generator(5, "sample").permutation(len(own))[:SAMPLE]
+    vectors = learn_topics(owned.take(drawn)).vectors(owned)
     ground = replace(
         bare_ground(sizes[own], [names[d] for d in own.tolist()], BUDGET),
         cells=pool_cells(vectors, 7),
         vectors=vectors,
     )
-    # The judge: a space and 128 clusters learned from the held-out documents alone.
-    mean = rows[held].mean(axis=0)
-    centred = rows[held] - mean
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :16]
-    judged = [unit((rows[each] - mean) @ axes) for each in (own, held)]
-    codebook = learn_clusters(judged[1], CLUSTERS, 99, "judge")
-    cell = np.argmax(judged[0] @ codebook.T, axis=1)
-    anchors = judged[1][generator(0, "anchors").permutation(len(held))[:2000]]
+    words = TfidfVectorizer(sublinear_tf=True, min_df=5, max_features=50_000, stop_words="english", dtype=np.float32)
+    rows = [words.fit_transform([texts[d] for d in held]), words.transform([texts[d] for d in own])]
+    axes = TruncatedSVD(64, random_state=99).fit(rows[0])
+    judged = [unit(axes.transform(each)) for each in rows]
+    judge = KMeans(CLUSTERS, n_init=1, random_state=99).fit(judged[0])
+    cell = judge.predict(judged[1])
+    anchors = judged[0][generator(0, "anchors").permutation(len(held))[:2000]]
     found: dict[str, tuple[float, float]] = {}
     for name, arm in (
         ("random", CorpusArm(name="r", regime="random")),
@@ -69,9 +74,9 @@ def test_covering_fills_cells_it_was_not_made_from_and_covers_like_facility_loca
         chosen = RULES[arm.regime](arm, ground)
         share = np.bincount(cell[chosen.documents], weights=chosen.taken, minlength=CLUSTERS) / BUDGET
         effective = float(np.exp(-(share[share > 0] * np.log(share[share > 0])).sum()))
-        found[name] = effective, float((anchors @ judged[0][chosen.documents].T).max(axis=1).mean())
-    assert found["covering"][0] >= 120.0, found
-    assert found["covering"][0] > max(found["facility"][0], found["random"][0]) + 5, found
+        found[name] = effective, float((anchors @ judged[1][chosen.documents].T).max(axis=1).mean())
+    assert found["covering"][0] >= 113.0, found  # knowing the judge's own clusters a choice reaches about 126
+    assert found["covering"][0] > max(found["facility"][0], found["random"][0]) + 8, found
     assert found["covering"][1] >= found["facility"][1] - 0.01, found
 
 

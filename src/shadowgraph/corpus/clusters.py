@@ -1,7 +1,8 @@
 """Regions of the pool's own space, and choices that spread over them.
 
-Here live: vectors and cells of a pool, the balanced choice, facility location, k-center.
-Not here: the published codebook that corpora are judged by (`codebook`), which no choice may use.
+Here live: cells of a pool, the balanced choice, facility location, k-center.
+Not here: the vectors (`topics`), and the published codebook that corpora are judged by (`codebook`), which no choice
+may use.
 
 One clustering is an accident: cells that another run of the same method finds would be filled unevenly. So documents
 are balanced over many at once, of several starts and two sizes, coarse above fine. Every cell of each of them is a
@@ -17,10 +18,8 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowgraph.corpus.sketch import DIMENSIONS
 from shadowgraph.seeds import generator
 
-REDUCED = 16  # dimensions kept of a sketch
 CLUSTERS = 128
 COARSE = 16
 STARTS = 32  # fine clusterings
@@ -30,19 +29,6 @@ SPREAD = 0.02  # weight of chance against ln tokens: documents of equally filled
 ANCHORS = 2048
 CANDIDATES = 8192
 _CHUNK = 8192
-
-
-def reduce_sketches(sketches: NDArray[np.int16]) -> NDArray[np.float32]:
-    """(n, 16) unit vectors: sketches (n, D) less their mean, along the directions in which they vary most."""
-    mean = sketches.sum(axis=0, dtype=np.int64) / max(len(sketches), 1)
-    moment = np.zeros((DIMENSIONS, DIMENSIONS))
-    for start in range(0, len(sketches), _CHUNK):
-        rows = _unit(sketches[start : start + _CHUNK] - mean)
-        moment += rows.T @ rows
-    axes = np.linalg.eigh(moment)[1][:, ::-1][:, :REDUCED]
-    parts = [_unit(sketches[s : s + _CHUNK] - mean) @ axes for s in range(0, len(sketches), _CHUNK)]
-    joined = np.concatenate(parts) if parts else np.zeros((0, REDUCED))
-    return _unit(joined).astype(np.float32)
 
 
 def _unit(rows: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -80,7 +66,7 @@ def pool_cells(vectors: NDArray[np.float32], seed: int) -> NDArray[np.int16]:
     """(M, n) cells of every document: `STARTS` fine clusterings, the first of which names the topics, and a coarse one.
 
     Args:
-        vectors: (n, d) from `reduce_sketches`.
+        vectors: (n, d) from `topics`.
         seed: the seed of all draws.
 
     Returns:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shadowgraph.artifact import read_object, whole, write_json
 from shadowgraph.corpus.batch import Batch, batch_of
 from shadowgraph.corpus.building.plan import BuildPlan, Place, columns_of, read_plan, read_wanted, tokenizer_file
-from shadowgraph.corpus.clusters import pool_cells, reduce_sketches
+from shadowgraph.corpus.clusters import pool_cells
 from shadowgraph.corpus.codebook import cells as published_cells
 from shadowgraph.corpus.contamination import Contamination, index_items
 from shadowgraph.corpus.document import Document
@@ -29,6 +29,7 @@ from shadowgraph.corpus.kernels import kernels
 from shadowgraph.corpus.readers.files import find_files, read_batches
 from shadowgraph.corpus.sketch import held_out, sketches
 from shadowgraph.corpus.target import UNIT, Target, fit_target, score
+from shadowgraph.corpus.topics import SAMPLE, Bags, bags_of, join_bags, learn_topics
 from shadowgraph.errors import DataError
 from shadowgraph.identity import Json
 from shadowgraph.work.job import Progress
@@ -115,6 +116,7 @@ class _Measure:
         self.end = int(end)
         self.wide = tokenizer.get_vocab_size() > 1 << 16
         self.tokens: list[NDArray[Any]] = []
+        self.bags: list[Bags] = []
         self.lists: dict[str, list[Any]] = {}
 
     def update(self, batch: Batch, *, leaked: bool) -> None:
@@ -130,7 +132,7 @@ class _Measure:
             "leaked": np.full(len(batch), leaked),
             "texts": np.array([_digest(text) for text in texts], np.uint64),
             "keys": np.array([_digest(name) for name in names], np.uint64),
-            "sketches": sketches(batch),
+            "published": published_cells(sketches(batch)),
         }
         for target in self.targets:
             scores = score(target, batch)
@@ -140,6 +142,7 @@ class _Measure:
             words, ends = batch.words
             sums = kernels(batch.path).score_grams(words, ends, self.new)
             columns["novelty"] = sums / (np.maximum(np.diff(ends), 1) * float(UNIT))
+        self.bags.append(bags_of(batch))
         for name, values in columns.items():
             self.lists.setdefault(name, []).append(values)
         for name, labels in (("name", names), ("source", batch.sources), ("family", batch.families)):
@@ -169,6 +172,7 @@ class _Measure:
         arrays = {n: np.concatenate(v) for n, v in self.lists.items() if v and isinstance(v[0], np.ndarray)}
         _save(folder / "tokens.npy", np.concatenate([*self.tokens, np.zeros(0, kind)]))
         save_arrays(folder / "columns.npz", **arrays)
+        _save_bags(folder, join_bags(self.bags))
         labels = {n: self.lists.get(n, []) for n in ("name", "source", "family", "format")}
         write_labels(folder / "labels.parquet", labels)
         record = {"documents": len(labels["name"]), "left_out": self.left_out, "end": self.end}
@@ -207,12 +211,11 @@ def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     progress(0.5)
     columns = {name: values[order] for name, values in columns.items()}
     write_labels(place.pool / "labels.parquet", {n: [v[d] for d in order.tolist()] for n, v in labels.items()})
-    made = columns.pop("sketches")
-    vectors = reduce_sketches(made)
+    vectors = _topic_vectors(parts, order, columns["leaked"])
     cells = pool_cells(vectors, plan.spec.corpus.seed)
     _save(place.pool / "vectors.npy", vectors)
     _save(place.pool / "cells.npy", cells)
-    save_arrays(place.pool / "columns.npz", published=published_cells(made), **columns)
+    save_arrays(place.pool / "columns.npz", **columns)
     record = {
         "documents": len(order),
         "tokens": int(lengths.sum()),
@@ -221,6 +224,25 @@ def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         "end": read_object(parts[0] / "part.json")["end"],
     }
     write_json(place.pool / "pool.json", record)
+
+
+def _topic_vectors(parts: list[Path], order: NDArray[np.int64], leaked: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(n, d) what the documents of the pool are about, in the pool's order.
+
+    Args:
+        parts: folders of the parts.
+        order: (n,) the place of every document of the pool among those of all parts.
+        leaked: (n,) documents of the pool that are test items; axes are learned from the first of the others, whose
+            order is that of their digests.
+    """
+    held = [_read_bags(part) for part in parts]
+    bounds = np.cumsum([0, *(len(each.sizes) for each in held)])
+    chosen = order[~leaked][:SAMPLE]
+    pieces = [each.take(np.sort(chosen[(chosen >= a) & (chosen < b)]) - a)
+              for each, a, b in zip(held, bounds[:-1], bounds[1:], strict=True)]  # fmt: skip
+    sample = join_bags(pieces).take(np.argsort(np.argsort(chosen, kind="stable"), kind="stable"))
+    topics = learn_topics(sample)
+    return np.concatenate([topics.vectors(each) for each in held])[order]
 
 
 def _own_order(columns: Mapping[str, NDArray[Any]], names: list[str]) -> NDArray[np.int64]:
@@ -262,6 +284,18 @@ def _save(path: Path, array: NDArray[Any]) -> None:
     """Write an array, whole or not at all."""
     with whole(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
+
+
+def _save_bags(folder: Path, bags: Bags) -> None:
+    """Write bags of words as plain arrays, which are read without being loaded."""
+    for name in ("sizes", "buckets", "counts"):
+        _save(folder / f"bag_{name}.npy", getattr(bags, name))
+
+
+def _read_bags(folder: Path) -> Bags:
+    """Bags of a part."""
+    buckets, counts = (np.load(folder / f"bag_{name}.npy", mmap_mode="r") for name in ("buckets", "counts"))
+    return Bags(np.load(folder / "bag_sizes.npy"), buckets, counts)
 
 
 def write_labels(path: Path, columns: Mapping[str, list[str]]) -> None:
