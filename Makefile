@@ -51,6 +51,7 @@ bench: $(VENV)/.crosscheck  ## run every benchmark and write its page; the peers
 pages: $(VENV)/.lab  ## write the pages of docs/ that come from the code
 	$(BIN)/python docs/build_pages.py
 	$(BIN)/python docs/build_families.py
+	$(BIN)/python docs/build_counterparts.py
 
 clean:  ## remove the environment, the caches and the builds; studies in out/ stay
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist

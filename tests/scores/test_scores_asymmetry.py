@@ -34,7 +34,10 @@ def _base(clusters: int = 4) -> list[ItemScore]:
 
 
 def _gained(base: list[ItemScore], gains: dict[str, float]) -> list[ItemScore]:
-    return [dataclasses.replace(item, bits_per_byte=item.bits_per_byte - gains.get(item.split, 0.0)) for item in base]
+    return [
+        dataclasses.replace(item, bits_per_byte=(item.bits_per_byte or 0.0) - gains.get(item.split, 0.0))
+        for item in base
+    ]
 
 
 def _index(base: list[ItemScore], runs: list[list[ItemScore]], resamples: int = 500) -> Asymmetry:
@@ -49,7 +52,7 @@ def _index(base: list[ItemScore], runs: list[list[ItemScore]], resamples: int = 
 
 
 def _sd(base: list[ItemScore], split: str) -> float:
-    return float(np.std([item.bits_per_byte for item in base if item.split == split], ddof=1))
+    return float(np.std([item.bits_per_byte or 0.0 for item in base if item.split == split], ddof=1))
 
 
 def test_worked_by_hand() -> None:
@@ -90,7 +93,7 @@ def test_interval_covers_and_widens_with_clusters() -> None:
     def width(clusters: int) -> float:
         base = _base(clusters)
         run = [
-            dataclasses.replace(item, bits_per_byte=item.bits_per_byte + noise[int(item.group[1:]) % 4, 0])
+            dataclasses.replace(item, bits_per_byte=(item.bits_per_byte or 0.0) + noise[int(item.group[1:]) % 4, 0])
             for item in base
         ]
         found = _index(base, [run], 2000)

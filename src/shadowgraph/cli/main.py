@@ -26,6 +26,7 @@ from shadowgraph.cli.doctor import doctor_command
 from shadowgraph.cli.inspect import inspect_command
 from shadowgraph.cli.output import drop_output, emit_fault, help_of
 from shadowgraph.cli.scan import scan_command
+from shadowgraph.cli.score import score_command
 from shadowgraph.cli.series import series_command
 from shadowgraph.cli.study import study_app
 from shadowgraph.errors import Defect, EnvironmentFault, ShadowgraphError, printable
@@ -47,6 +48,7 @@ app.command("inspect")(inspect_command)
 app.command("scan")(scan_command)
 app.command("compare")(compare_command)
 app.command("series")(series_command)
+app.command("score")(score_command)
 app.command("audit")(audit_command)
 app.command("doctor")(doctor_command)
 for _verb in (*app.registered_commands, *study_app.registered_commands, *corpus_app.registered_commands):

@@ -167,7 +167,9 @@ def _truthfulqa(row: Row) -> BenchmarkItem:
 def _svamp(row: Row) -> BenchmarkItem:
     body = row.text("Body").strip()
     gap = " " if body.endswith((".", "?", "!", ",")) else ". "
-    return BenchmarkItem(row.text("ID"), f"{body}{gap}{row.text('Question')}", row.text("Answer"), (), row.get("Type"))
+    prompt = f"{body}{gap}{row.text('Question')}"
+    equation = row.get("Equation")
+    return BenchmarkItem(row.text("ID"), prompt, row.text("Answer"), (), row.get("Type"), equation=equation)
 
 
 def _bbh(row: Row) -> BenchmarkItem:

@@ -23,6 +23,7 @@ class BenchmarkItem:
         split: "train", "dev", "test", ….
         style: how it is told: "question" (labels, lettered choices) or "continuation" (prompt and answer run on).
         final: the short answer where `answer` is a worked solution, else empty.
+        equation: the arithmetic that gives the answer, where the source has it.
     """
 
     id: str
@@ -33,6 +34,7 @@ class BenchmarkItem:
     split: str = "test"
     style: str = "question"
     final: str = ""
+    equation: str = ""
 
     def bare(self) -> str:
         """The item's words without any layout: prompt, choices, and the answer where no choice holds it."""

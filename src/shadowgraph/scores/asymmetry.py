@@ -142,9 +142,10 @@ def _split(
 
 def _value(item: ItemScore, measure: Measure) -> float:
     """The chosen score of an item, higher = better."""
-    if measure == "bits_per_byte":
-        return -item.bits_per_byte
-    return float(item.correct) if measure == "accuracy" else item.margin
+    value = float(item.correct) if measure == "accuracy" else getattr(item, measure)
+    if value is None:
+        raise DataError(f"has no {measure}", where=f"split {item.split!r} item {item.id!r}")
+    return -float(value) if measure == "bits_per_byte" else float(value)
 
 
 def _ceiling(base: Sequence[ItemScore], splits: Sequence[str]) -> float:

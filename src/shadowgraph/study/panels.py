@@ -139,7 +139,7 @@ def score_tables(scores: Mapping[str, Sequence[Sequence[ItemScore]]], level: flo
                     units, names = values, [str(index) for index in range(len(values))]
                 else:
                     items = [item for item in draws[0] if item.split == split]
-                    units = [float(item.correct if measure == "accuracy" else item.bits_per_byte) for item in items]
+                    units = [float(getattr(item, "correct" if measure == "accuracy" else measure)) for item in items]
                     names = [item.group for item in items]
                 found = cluster_bootstrap_mean(np.asarray(units), names, stream, level).interval
                 known = found.low is not None and found.high is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shadowgraph.identity import Json, plain
 from shadowgraph.scores.item import write_scores
+from shadowgraph.scores.row import REQUIRED
 from shadowgraph.scores.score import score
 from shadowgraph.scores.suite import write_suite
 from shadowgraph.study.arrays import read_spec
@@ -19,14 +20,16 @@ from shadowgraph.study.layout import Layout
 from shadowgraph.work.job import Progress
 from shadowgraph.worlds.panel import panel
 
+KEYS = REQUIRED["choice"]  # the form of a prompt of the world stays out of the suite
+
 
 def suite_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     """Write the items all models of the study are scored on."""
     layout = Layout(Path(str(arguments["root"])))
     spec = read_spec(layout.root)
     items = panel(recipe_of(spec), spec.study.seed, spec.scores.items)
-    rows = {split: [plain(item) for item in found] for split, found in items.items()}
-    write_suite(rows, layout.suite)  # pyright: ignore[reportArgumentType]  a dataclass in plain form is a mapping
+    rows = {name: [{key: plain(getattr(item, key)) for key in KEYS} for item in some] for name, some in items.items()}
+    write_suite(rows, layout.suite)
 
 
 def score_job(arguments: Mapping[str, Json], progress: Progress) -> None:

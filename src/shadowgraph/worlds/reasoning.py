@@ -33,7 +33,7 @@ class FamilySource:
     """All items of one family under one seed, by index.
 
     Args:
-        family: name of a family in `families.FAMILIES`.
+        family: name of a family in `families.FAMILIES`, or a record of one's own.
         seed: integer seed; sources of different seeds share no random stream.
 
     Raises:
@@ -41,17 +41,18 @@ class FamilySource:
         EnvironmentFault: when reasoning-gym is not installed.
     """
 
-    def __init__(self, family: str, seed: int) -> None:
+    def __init__(self, family: str | Family, seed: int) -> None:
         """Open the family."""
-        if family not in FAMILIES:
+        if isinstance(family, str) and family not in FAMILIES:
             raise SpecError(f"there is no family {family!r}", hint=f"choose from {', '.join(FAMILIES)}")
         require("reasoning_gym", "worlds")
         import reasoning_gym  # pyright: ignore[reportMissingTypeStubs]
 
-        self.family: Family = FAMILIES[family]
+        self.family: Family = FAMILIES[family] if isinstance(family, str) else family
+        name = self.family.name
         self.seed = seed
         self._dataset: Any = reasoning_gym.create_dataset(
-            family, size=_SPAN, seed=derive(seed, "family", family) * _SPAN, **dict(self.family.config)
+            name, size=_SPAN, seed=derive(seed, "family", name) * _SPAN, **dict(self.family.config)
         )
 
     def item(self, index: int, with_choices: bool = True) -> Item:

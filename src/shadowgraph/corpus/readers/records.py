@@ -26,11 +26,7 @@ def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if not path.is_file():
         raise DataError("no such file", where=str(path))
     if path.name.lower().endswith((".parquet", ".arrow")):
-        row = 0
-        for batch in open_batches(path):
-            for value in batch.to_pylist():
-                row += 1
-                yield row, value
+        yield from _columnar(path)
         return
     try:
         with open_lines(path) as stream:
@@ -39,3 +35,18 @@ def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                     yield number, parse_row(line, f"{path}:{number}")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"broken gzip stream ({error})", where=str(path), hint="fetch the file again") from error
+
+
+def _columnar(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows of a Parquet or Arrow file."""
+    import pyarrow as pa
+
+    row = 0
+    try:
+        for batch in open_batches(path):
+            for value in batch.to_pylist():
+                row += 1
+                yield row, value
+    except (pa.ArrowInvalid, OSError) as error:
+        kind = "Parquet" if path.name.lower().endswith(".parquet") else "Arrow"
+        raise DataError(f"not {kind} ({error})", where=str(path)) from error

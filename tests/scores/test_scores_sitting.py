@@ -1,0 +1,197 @@
+"""Exams and sittings: every task under every rule, resumed to the same bytes, and a folder that is never mixed."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadowgraph.errors import CheckpointError, DataError, SpecError
+from shadowgraph.identity import Json
+from shadowgraph.report.scores_text import scores_table
+from shadowgraph.scores.counterparts.rule import Declined, dressed
+from shadowgraph.scores.counterparts.table import RULES
+from shadowgraph.scores.exam import Exam, plain_name, rows_of, rules_of
+from shadowgraph.scores.item import read_scores
+from shadowgraph.scores.question import Question
+from shadowgraph.scores.row import Row
+from shadowgraph.scores.sitting import sit
+from shadowgraph.scores.suite import write_suite
+
+TOWNS = ("Ardel", "Bomiss", "Corvane", "Dulith")
+
+
+class Spoken:
+    """An engine without a model: the numbers are a digest of the text; may be cut off at some call."""
+
+    def __init__(self, cut_at: int = -1) -> None:
+        self.name = "spoken"
+        self.identity: dict[str, Json] = {"kind": "spoken"}
+        self.calls: list[str] = []
+        self._cut_at = cut_at
+
+    def loglikelihoods(self, split: str, rows: Sequence[Row]) -> list[tuple[float, ...]]:
+        self._count(split)
+        return [tuple(-1 - zlib.crc32((row["context"] + text).encode()) % 999 / 50 for text in row["continuations"])
+                for row in rows]  # fmt: skip
+
+    def replies(self, split: str, rows: Sequence[Row]) -> list[str]:
+        self._count(split)
+        return [f" {row['answers'][0]}\n" if len(row["context"]) % 3 else "none" for row in rows]
+
+    def _count(self, split: str) -> None:
+        if len(self.calls) == self._cut_at:
+            raise KeyboardInterrupt
+        self.calls.append(split)
+
+
+def chosen(count: int = 8) -> list[Question]:
+    """Questions with choices."""
+    return [
+        Question(f"q{k}", "towns", f"g{k % 3}", "towns", f"Which town lies {k + 2} miles from the sea of glass?",
+                 TOWNS[k % 4], TOWNS, k % 4)
+        for k in range(count)
+    ]  # fmt: skip
+
+
+def free(count: int = 6) -> list[Question]:
+    """Questions without."""
+    return [Question(f"n{k}", "sums", f"n{k}", "sums", f"What is {k} and {k + 3} together?", str(2 * k + 3))
+            for k in range(count)]  # fmt: skip
+
+
+def test_every_question_is_asked_or_declined_under_every_rule() -> None:
+    exam = Exam({"my towns": chosen(), "2sums": free()}, rules_of(panel=True), seed=4)
+    for part in exam.splits:
+        assert len({probe.kind for probe in part.probes}) < 2
+    for name, questions in exam.tasks.items():
+        for rule in RULES:
+            parts = [part for part in exam.splits if (part.task, part.form) == (name, rule)]
+            assert sum(len(part.probes) + sum(part.declined.values()) for part in parts) == len(questions)
+            wanted = [dressed(RULES[rule], question, 4) for question in questions]
+            assert {probe.id for part in parts for probe in part.probes} == {
+                probe.id for probe in wanted if not isinstance(probe, Declined)
+            }
+    assert {"my_towns", "task_2sums"} <= set(rows_of(exam.splits))
+    told = {(part.form, part.distance) for part in exam.splits}
+    assert told == {(rule.name, rule.distance) for rule in RULES.values() if rule.name != "original"} | {
+        ("original", ""), ("chained", "far")}  # fmt: skip
+
+
+def test_a_few_items_are_drawn_by_seed_and_id_and_dressed_alike() -> None:
+    few, more = (Exam({"towns": chosen(30)}, rules_of(False, ["permuted"]), items, 1) for items in (5, 9))
+    whole = {
+        probe.id: probe for part in Exam({"towns": chosen(30)}, few.rules, None, 1).splits for probe in part.probes
+    }
+    drawn, wider = ({probe.id: probe for part in exam.splits for probe in part.probes} for exam in (few, more))
+    assert [len(part.probes) for part in few.splits] == [5, 5]
+    assert drawn.items() < wider.items() < whole.items()
+
+
+def test_exams_that_are_none() -> None:
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
+        ({}, "nothing to score"),
+        ({"tasks": {"a": free()}, "suite": Path("s")}, "a suite is asked as it is"),
+        ({"tasks": {"a": free()}, "rules": ("sung",)}, "no rule is called 'sung'; known: original"),
+        ({"tasks": {"a-b": free(), "a b": free()}}, "two tasks are written 'a_b'"),
+    )
+    for options, words in wrong:
+        with pytest.raises(SpecError, match=words):
+            Exam(**options)
+    both = Exam({"a": free(), "a_cloze": free()}, rules_of(False, ["cloze"]))
+    with pytest.raises(SpecError, match="two splits are called 'a_cloze'"):
+        rows_of(both.splits)
+    lines = [replace(question, answer="one\ntwo") for question in free()]
+    with pytest.raises(DataError, match=r"task 'a': none of its questions can be asked \(the answer spans lines\)"):
+        rows_of(Exam({"a": lines}).splits)
+    assert [plain_name(name) for name in ("é", "arc-easy", "9")] == ["task_", "arc_easy", "task_9"]
+    assert rules_of(False) == ("original",)
+    assert rules_of(True, ["cloze"]) == ("original", "cloze")
+
+
+def test_a_sitting_that_is_cut_off_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    exam = Exam({"towns": chosen(), "sums": free()}, rules_of(False, ["permuted", "cloze"]))
+    whole = Spoken()
+    result = sit(exam, whole, tmp_path / "whole")
+    for cut in (0, 2, 5):
+        out = tmp_path / f"cut{cut}"
+        with pytest.raises(KeyboardInterrupt):
+            sit(exam, Spoken(cut), out)
+        rest = Spoken()
+        told: list[float] = []
+        assert sit(exam, rest, out, progress=told.append) == result
+        assert len(rest.calls) + cut - len(whole.calls) in (0, 1)  # a generate split asks twice
+        assert told[-1] == 1.0
+        for name in ("result.json", "scores.parquet", "plan.json", "suite/suite.json"):
+            assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert not (out / "parts").exists()
+    again = Spoken()
+    assert sit(exam, again, tmp_path / "whole") == result
+    assert not again.calls
+    assert sit(exam, Spoken()) == result
+    assert str(tmp_path) not in json.dumps(result)
+
+
+def test_the_result_says_what_the_items_say(tmp_path: Path) -> None:
+    result = sit(Exam({"towns": chosen()}, rules_of(panel=True)), Spoken(), tmp_path / "out")
+    items = read_scores(tmp_path / "out" / "scores.parquet")
+    rows = {row["split"]: row for row in result["splits"]}
+    for split, row in rows.items():
+        found = [item for item in items if item.split == split]
+        assert row["items"] == len(found)
+        if found:
+            assert row["accuracy"] == pytest.approx(sum(item.correct for item in found) / len(found))
+        if "gap" in row:
+            sources = {item.source: item.correct for item in found}
+            pairs = [
+                item.correct - sources[item.source]
+                for item in items
+                if item.split == "towns" and item.source in sources
+            ]
+            assert row["gap"]["accuracy"]["estimate"] == pytest.approx(sum(pairs) / len(pairs))
+            assert row["gap"]["accuracy"]["pairs"] == len(pairs)
+    assert rows["towns"]["chance"] == 0.25
+    assert all(row["declined"] + row["items"] == 8 for row in rows.values() if row["form"] != "chained")
+    assert "gap" in rows["towns_permuted"]
+    assert "gap" not in rows["towns"]
+    table = scores_table(result)
+    assert all(split in table for split in rows)
+    assert all(f"{row['form']}: {row['items']} declined, {row['reason']}" in " ".join(table.split())
+               for row in result["declined"])  # fmt: skip
+
+
+def test_a_folder_holds_one_sitting(tmp_path: Path) -> None:
+    exam, out = Exam({"sums": free()}), tmp_path / "out"
+    sit(exam, Spoken(), out)
+    for other in (replace(exam, seed=1), Exam({"sums": free(5)}), replace(exam, rules=rules_of(False, ["cloze"]))):
+        with pytest.raises(SpecError, match=r"belongs to the plan .* --overwrite"):
+            sit(other, Spoken(), out)
+    silent = Spoken()
+    silent.identity = {"kind": "silent"}
+    with pytest.raises(SpecError, match="belongs to the plan"):
+        sit(exam, silent, out)
+    assert sit(Exam({"sums": free(5)}), Spoken(), out, overwrite=True)["tasks"] == [{"task": "sums", "items": 5}]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("x")
+    with pytest.raises(SpecError, match="not empty and holds no sitting"):
+        sit(exam, Spoken(), tmp_path / "mine")
+    with pytest.raises(CheckpointError, match="no such folder"):
+        sit(exam, tmp_path / "none", tmp_path / "never")
+    with pytest.raises(DataError, match="can be asked"):
+        sit(Exam({"a": [replace(free()[0], answer="one\ntwo")]}), Spoken(), tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_written_suite_is_asked_as_it_is(tmp_path: Path) -> None:
+    rows = rows_of(Exam({"towns": chosen(), "sums": free()}).splits)
+    write_suite(rows, tmp_path / "suite")
+    found = sit(Exam(suite=tmp_path / "suite"), Spoken())
+    assert [(row["split"], row["items"], row["form"], row["kind"]) for row in found["splits"]] == [
+        ("sums", 6, "", "generate"), ("towns", 8, "", "choice")]  # fmt: skip
+    assert found["tasks"] == found["declined"] == []
+    assert "gap" not in scores_table(found)
