@@ -149,3 +149,18 @@ def test_the_bytes_do_not_depend_on_the_hash_seed() -> None:
     first, second = (out.strip() for out, _ in results)
     assert len(first) == 64
     assert first == second
+
+
+def test_distractors_do_not_depend_on_a_precision_left_behind() -> None:
+    def drawn() -> tuple[str, ...]:
+        return numeric_distractors("-275425920", True, lambda text: False, generator(3, "left behind"))
+
+    with localcontext() as context:
+        context.prec = 6
+        assert drawn() == drawn_apart(drawn)
+
+
+def drawn_apart(draw: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+    with localcontext() as context:
+        context.prec = 28
+        return draw()

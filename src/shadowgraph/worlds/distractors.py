@@ -7,7 +7,7 @@ Not here: the scorers (they belong to the families) and the order of the choices
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 import numpy as np
 
@@ -18,6 +18,7 @@ WRONG_CHOICES = 3
 """Distractors of a question with more than two possible answers; with the gold there are four choices."""
 
 _ATTEMPTS = 200
+_DIGITS = 60
 
 
 def numeric_distractors(
@@ -43,6 +44,14 @@ def numeric_distractors(
     Raises:
         Defect: when the answer is no number or no three distractors were found.
     """
+    with localcontext(Context(prec=_DIGITS)):  # a family may have left another precision behind
+        return _numeric(answer, signed, is_gold, generator)
+
+
+def _numeric(
+    answer: str, signed: bool, is_gold: Callable[[str], bool], generator: np.random.Generator
+) -> tuple[str, ...]:
+    """The distractors, at a precision that holds them."""
     gold = Decimal(answer)
     decimals = len(answer.partition(".")[2])
     unit = Decimal(1).scaleb(-min(decimals, 3))

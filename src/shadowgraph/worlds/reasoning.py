@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from decimal import localcontext
 from typing import Any
 
 from shadowgraph.errors import Defect, SpecError, require
@@ -89,7 +90,8 @@ class FamilySource:
 
     def _entry(self, position: int) -> dict[str, Any]:
         started = time.process_time()
-        entry: dict[str, Any] = self._dataset[position]
+        with localcontext():  # a family that sets the precision of decimals sets it for itself alone
+            entry: dict[str, Any] = self._dataset[position]
         spent = time.process_time() - started
         if spent > ITEM_SECONDS:
             raise Defect(
