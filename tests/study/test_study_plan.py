@@ -74,6 +74,7 @@ def test_every_own_file_has_a_path(tmp_path: Path) -> None:
         layout.scores,
         layout.result,
         layout.report,
+        layout.counterparts,
         layout.complete,
         layout.lock,
         layout.pool(0),

@@ -152,3 +152,42 @@ def report_command(
         return
     typer.echo(study_table(result))
     typer.echo(f"report: {layout.report.resolve()}")
+
+
+@study_app.command("counterparts")
+def counterparts_command(
+    folder: Folder,
+    items: Annotated[
+        int | None, typer.Option(min=4, max=10_000, help="Items of the benchmark; default: as the study scored.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes, one thread each; default: one a core.")
+    ] = None,
+    dress: Annotated[
+        list[str] | None, typer.Option(help="Dress to show; give it again for more; default: all.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Delete counterparts on another number of items.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score the models of a finished study on their benchmark's items in other dresses, or go on where that stopped.
+
+    Writes into DIR/counterparts and changes nothing else of the study.
+
+    Examples:
+      shadowgraph study counterparts out/first-light
+
+      shadowgraph study counterparts out/first-light --items 200 --overwrite
+
+      shadowgraph study counterparts out/first-light --dress trained --dress near_labels
+    """
+    from shadowgraph.report.dress_text import dress_table
+    from shadowgraph.study.counterparts import run_counterparts
+
+    with progress_display() as display:
+        result = run_counterparts(
+            folder, items=items, workers=workers or _cores(), overwrite=overwrite, display=display
+        )
+    if as_json:
+        emit_json(result)
+        return
+    typer.echo(dress_table(result, only=dress or ()))

@@ -291,13 +291,18 @@ def fate_of(test: Record) -> Cell:
 
 
 def asymmetry_table(study: Record) -> Table:
-    """The asymmetry index by arm."""
-    rows = [
-        [arm_cell(row.text("arm")), value(row.number("estimate"),
-                                          with_interval(row.number("estimate"), row.interval()))]
-        for row in study.records("asymmetry")
-    ]  # fmt: skip
-    return Table(["arm", ">asymmetry index [interval]"], rows)
+    """The asymmetry index by arm in both measures, and the headroom of the splits it rests on."""
+    rows: list[list[Cell]] = []
+    for row in study.records("asymmetry"):
+        both = (row, row.record("accuracy"))
+        cells = [value(one.number("estimate"), with_interval(one.number("estimate"), one.interval())) for one in both]
+        rooms = [
+            f"{room.text('split')} {shown(room.number('at_ceiling'))} ({shown(room.number('chance'))})"
+            for room in row.records("headroom")
+        ]
+        rows.append([arm_cell(row.text("arm")), *cells, value(row.number("clusters")), words(", ".join(rooms))])
+    return Table(["arm", ">asymmetry index, bits per byte [interval]", ">accuracy [interval]", ">fewest clusters",
+                  "right in the base already (chance)"], rows)  # fmt: skip
 
 
 def measure_table(study: Record) -> Table:

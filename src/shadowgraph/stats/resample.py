@@ -64,6 +64,11 @@ class Interval:
     status: str = "ok"
     note: str = ""
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends, None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterMean:

@@ -18,22 +18,19 @@ import numpy as np
 from shadowgraph.artifact import read_object, whole, write_json
 from shadowgraph.footprint.table import Footprint, read_footprint
 from shadowgraph.identity import Json, versions
-from shadowgraph.scores.asymmetry import asymmetry
 from shadowgraph.scores.item import ItemScore, read_scores
-from shadowgraph.seeds import generator
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.stats.multiple import holm
 from shadowgraph.study.answer import claim_level, first_sentence, limits, second_sentence
 from shadowgraph.study.arrays import load_array
 from shadowgraph.study.effects import Curve, contrast, equivalence, norm_matched
 from shadowgraph.study.layout import Layout
+from shadowgraph.study.lopsided import ALIGNED_SPLITS, asymmetry_rows, panel_of, trained_on
 from shadowgraph.study.panels import arm_tables, heat_map, measure_table, score_tables, spectra_table
 from shadowgraph.study.plan import Plan
 from shadowgraph.study.training import null_curve
 
 Record = Mapping[str, Any]
-ALIGNED_SPLITS = ("benchmark",)
-TRANSFER_SPLITS = ("other", "retained")  # families no arm was trained on
 LIMITS_SHOWN = 4  # beside the answer; the others stand further down
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "reasoning-gym", "lm-eval", "numpy", "scipy")
 
@@ -60,7 +57,8 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
     arms, novel = arm_tables(spec.arms, records, spec.analysis)
     effects = _effects(spec, records)
     primary, matched = effects["primary"][0], effects["matched"][0]
-    lopsided = _asymmetry(base_scores, scores, spec)
+    panel = panel_of(base_scores, trained_on(layout, spec))
+    lopsided = asymmetry_rows(base_scores, scores, panel, 1.0 - spec.analysis.alpha, spec.study.seed)
     claims: list[dict[str, Json]] = []
     if spec.analysis.equivalence is not None:
         outside = {arm: [float(row["outside_loss"]) for row in rows] for arm, rows in records.items()}
@@ -87,7 +85,7 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         "contrasts": [*effects["matched"], *_uneven(lopsided, spec), *effects["sensitivity"], *effects["exploratory"]],
         "equivalence": list(claims),
         "scores": list(score_tables({"base": [base_scores], **scores}, level, spec.study.seed)),
-        "panel": {"aligned": list(ALIGNED_SPLITS), "transfer": list(TRANSFER_SPLITS)},
+        "panel": {"aligned": list(ALIGNED_SPLITS), "transfer": list(panel.splits)},
         "asymmetry": list(lopsided),
         "heatmap": heat_map(records),
         "spectra": spectra_table(records, null_curve(_block_shapes(footprints), spec.study.seed)),
@@ -254,35 +252,3 @@ def _join(parts: Sequence[tuple[dict[str, str | int], Any]], path: Path) -> None
         stacked.append(table)
     with whole(path) as temporary:
         pq.write_table(pa.concat_tables(stacked), temporary, compression="zstd")
-
-
-def _asymmetry(
-    base: Sequence[ItemScore], scores: Mapping[str, Sequence[Sequence[ItemScore]]], spec: StudySpec
-) -> list[dict[str, Json]]:
-    """The asymmetry index of every arm: gain on the benchmark minus gain on the one transfer panel."""
-    rows: list[dict[str, Json]] = []
-    for arm, runs in scores.items():
-        found = asymmetry(
-            base,
-            runs,
-            aligned=ALIGNED_SPLITS,
-            transfer=TRANSFER_SPLITS,
-            generator=generator(spec.study.seed, "asymmetry", arm),
-            level=1.0 - spec.analysis.alpha,
-        )
-        rows.append(
-            {
-                "arm": arm,
-                "aligned": list(ALIGNED_SPLITS),
-                "transfer": list(TRANSFER_SPLITS),
-                "estimate": found.estimate,
-                "interval": list(found.interval) if found.interval else None,
-                "values": list(found.values),
-                "aligned_gain": found.aligned_gain,
-                "transfer_gain": found.transfer_gain,
-                "aligned_ceiling": found.aligned_ceiling,
-                "transfer_ceiling": found.transfer_ceiling,
-                "status": found.status,
-            }
-        )
-    return rows

@@ -32,6 +32,7 @@ class Layout:
         "scores.parquet",
         "result.json",
         "report.html",
+        "counterparts",
         "_COMPLETE",
     )
 
@@ -86,6 +87,11 @@ class Layout:
         return self.root / "report.html"
 
     @property
+    def counterparts(self) -> Path:
+        """The benchmark in other dresses, scored after the study was complete."""
+        return self.root / "counterparts"
+
+    @property
     def complete(self) -> Path:
         """The mark written last."""
         return self.root / "_COMPLETE"
@@ -112,9 +118,9 @@ class Layout:
         """Folder of one run."""
         return self.root / "runs" / f"{arm}-{draw}"
 
-    def clear(self) -> None:
-        """Delete the files of a study, and nothing else that lies in the folder."""
-        for name in self.OWN:
+    def clear(self, *names: str) -> None:
+        """Delete the files of a study, all or those named, and nothing else that lies in the folder."""
+        for name in names or self.OWN:
             path = self.root / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shadowgraph.artifact import read_object, write_json
+from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.readers.files import read_documents
-from shadowgraph.errors import DataError, SpecError
+from shadowgraph.errors import DataError, SpecError, printable
 from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.answer import FEWEST_DRAWS
 from shadowgraph.study.layout import Layout
+from shadowgraph.study.lopsided import TRANSFER_FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,31 @@ def freeze(path: Path) -> Plan:
 
     Raises:
         SpecError: the file is wrong; names file and key.
-        DataError: a document file is absent, empty or wrong; names file and row, before anything runs.
+        DataError: a document file is absent, empty or wrong, or holds a family of the transfer panel; names file and
+            row or document, before anything runs.
     """
     spec = load(path, StudySpec)
     files: dict[str, str] = {}
     for name in spec.pool.files:
-        if not sum(1 for _ in read_documents(path.parent / name)):
+        if not sum(_free(document, path.parent / name) for document in read_documents(path.parent / name)):
             raise DataError("holds no document", where=str(path.parent / name), hint=f"named in {path} by pool.files")
         files[name] = file_digest(path.parent / name)
     return Plan(spec, files, path.parent)
+
+
+def _free(document: Document, path: Path) -> bool:
+    """True for a document of no family that the transfer panel is made of.
+
+    Raises:
+        DataError: when it is of one; trained on it, no arm could be held against the panel.
+    """
+    for label in {document.family, document.source} & TRANSFER_FAMILIES:
+        raise DataError(
+            f"is of {label!r}, a family of the transfer panel, which no arm may be trained on",
+            where=f"{path}: document {printable(document.id)!r}",
+            hint="give it another family and source, or leave it out",
+        )
+    return True
 
 
 def claim_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> None:
