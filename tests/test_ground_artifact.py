@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowgraph.artifact import Ledger, read_json, whole, write_bytes, write_json
-from shadowgraph.errors import DataError, Defect, EnvironmentFault
+from shadowgraph.artifact import Ledger, claim, clear, exclusive, read_json, refuse_file, whole, write_bytes, write_json
+from shadowgraph.errors import DataError, Defect, EnvironmentFault, SpecError
 
 ROWS = [{"step": 1, "loss": 2.5}, {"step": 2, "loss": 2.25, "note": "ü\n"}, {"step": 3, "loss": None}]
 
@@ -148,3 +148,62 @@ def test_a_kill_leaves_whole_rows_in_order_and_a_whole_file(tmp_path: Path) -> N
     state = json.loads((tmp_path / "state.json").read_text())
     assert len(rows) - 2 <= state["step"] < len(rows)
     assert len(state["filler"]) == 2000
+
+
+OWN = (".lock", "plan.json", "work", "result.json")
+
+
+def take(root: Path, identity: str, *, overwrite: bool = False) -> None:
+    claim(root, {"hash": identity, "what": 1}, OWN, key="hash", kind="trial", overwrite=overwrite)
+
+
+def test_a_folder_is_claimed_once_and_goes_on(tmp_path: Path) -> None:
+    root = tmp_path / "deep" / "out"
+    take(root, "a")
+    before = (root / "plan.json").stat().st_mtime_ns
+    take(root, "a")
+    assert (root / "plan.json").stat().st_mtime_ns == before
+    assert read_json(root / "plan.json") == {"hash": "a", "what": 1}
+
+
+def test_another_plan_is_refused_and_overwriting_deletes_our_names_only(tmp_path: Path) -> None:
+    take(tmp_path, "a")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "part").write_text("x")
+    (tmp_path / "result.json").symlink_to(tmp_path / "notes.txt")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(SpecError, match="belongs to the plan a, and this is the plan b"):
+        take(tmp_path, "b")
+    with exclusive(tmp_path / ".lock"), pytest.raises(EnvironmentFault, match="another process"):
+        take(tmp_path, "b", overwrite=True)
+    assert (tmp_path / "work" / "part").exists()
+    take(tmp_path, "b", overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "plan.json"]
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_foreign_folders_and_files_are_never_claimed(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    for overwrite in (False, True):
+        with pytest.raises(SpecError, match="not empty and holds no trial"):
+            take(tmp_path, "a", overwrite=overwrite)
+    with pytest.raises(SpecError, match="is a file, not a folder"):
+        take(tmp_path / "thesis.tex", "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    refuse_file(None)
+    refuse_file(tmp_path / "absent")
+
+
+def test_a_folder_that_holds_only_a_lock_is_free(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    take(tmp_path, "a")
+
+
+def test_clearing_follows_no_link_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "kept").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "work").symlink_to(tmp_path / "far")
+    clear(tmp_path / "out", OWN)
+    assert (tmp_path / "far" / "kept").exists()
+    assert not (tmp_path / "out" / "work").exists()

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowgraph.errors import Defect
-from shadowgraph.identity import Provenance, canonical_bytes, file_digest, fingerprint, plain, versions
+from shadowgraph.errors import Defect, EnvironmentFault
+from shadowgraph.identity import Provenance, canonical_bytes, file_digest, file_identity, fingerprint, plain, versions
 
 SCALARS = (
     st.none()
@@ -108,3 +108,18 @@ def test_versions_name_what_is_absent() -> None:
 def test_provenance_has_an_identity() -> None:
     record = Provenance(versions={"numpy": "1"}, seeds={"study": 0}, parents={})
     assert fingerprint(record) != fingerprint(dataclasses.replace(record, seeds={"study": 1}))
+
+
+def test_a_file_is_known_by_its_size_and_both_ends(tmp_path: Path) -> None:
+    path = tmp_path / "large.bin"
+    data = bytearray(300_000)
+    path.write_bytes(data)
+    first = file_identity(path)
+    assert (first["name"], first["bytes"], len(first["ends"])) == ("large.bin", 300_000, 32)
+    for place, seen in ((0, True), (150_000, False), (299_999, True)):
+        changed = bytearray(data)
+        changed[place] = 1
+        path.write_bytes(changed)
+        assert (file_identity(path) != first) == seen, place
+    with pytest.raises(EnvironmentFault, match="cannot be read"):
+        file_identity(tmp_path / "absent")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shadowgraph.audit.verdict import Verdict
     from shadowgraph.audit.verdict import audit as audit_model
+    from shadowgraph.corpus.build import build_regimes
     from shadowgraph.corpus.regime import build_regime
     from shadowgraph.errors import ShadowgraphError
     from shadowgraph.footprint.contrast import contrast
@@ -45,6 +46,7 @@ __all__ = [
     "Verdict",
     "audit_model",
     "build_regime",
+    "build_regimes",
     "contrast",
     "endpoint",
     "evaluate",
@@ -76,6 +78,7 @@ _HOMES = {
     "Verdict": "audit.verdict",
     "audit_model": "audit.verdict:audit",
     "build_regime": "corpus.regime",
+    "build_regimes": "corpus.build",
     "contrast": "footprint.contrast",
     "endpoint": "footprint.endpoint",
     "evaluate": "measures.catalogue",

@@ -1,6 +1,6 @@
-"""Files that are either whole or absent, and a ledger that only grows.
+"""Files that are either whole or absent, folders that belong to one plan, and a ledger that only grows.
 
-Here live: atomic writes and the append-only ledger.
+Here live: atomic writes, taking and clearing an output folder, the append-only ledger.
 Not here: what the files mean; a room decides that.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from shadowgraph.errors import DataError, EnvironmentFault
+from shadowgraph.errors import DataError, EnvironmentFault, SpecError
 from shadowgraph.identity import Json, plain
 
 
@@ -99,6 +100,62 @@ def exclusive(path: Path) -> Generator[None]:
                 "another process is at work in this folder", where=str(path.parent), hint="wait for it, or end it"
             ) from error
         yield
+
+
+def refuse_file(root: Path | None) -> None:
+    """Refuse an output folder, where one is given, that is a file.
+
+    Raises:
+        SpecError: it exists and is no folder.
+    """
+    if root is not None and root.exists() and not root.is_dir():
+        raise SpecError("is a file, not a folder", where=str(root), hint="choose another --output")
+
+
+def clear(root: Path, own: Collection[str]) -> None:
+    """Delete the files and folders of these names in a folder, and nothing else that lies there."""
+    for name in own:
+        path = root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def claim(
+    root: Path, plan: Mapping[str, Any], own: Collection[str], *, key: str, kind: str, overwrite: bool = False
+) -> None:
+    """Make a folder the folder of one plan, written as `plan.json`, or find that it is already.
+
+    Args:
+        root: the folder; made when it is absent.
+        plan: the frozen plan, plain values.
+        own: every name that work of this kind leaves in the folder, "plan.json" and ".lock" among them.
+        key: under which the plan holds its identity.
+        kind: what the work is called, for messages.
+        overwrite: delete what another plan left there; files of other names stay.
+
+    Raises:
+        SpecError: it is a file, holds another plan, or holds files and no plan of ours.
+        EnvironmentFault: what is to be deleted is being worked on.
+    """
+    refuse_file(root)
+    path = root / "plan.json"
+    if path.exists():
+        held = read_object(path).get(key)
+        if held == plan[key]:
+            return
+        if not overwrite:
+            raise SpecError(
+                f"the folder belongs to the plan {held}, and this is the plan {plan[key]}",
+                where=str(root),
+                hint=f"it holds another {kind}: choose another --output, or pass --overwrite to delete that one",
+            )
+        with exclusive(root / ".lock"):
+            clear(root, own)
+    elif root.exists() and any(item.name != ".lock" for item in root.iterdir()):
+        raise SpecError(f"the folder is not empty and holds no {kind}", where=str(root), hint="choose another --output")
+    write_json(path, plan)
 
 
 class Ledger:

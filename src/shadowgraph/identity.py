@@ -17,7 +17,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from shadowgraph.errors import Defect
+from shadowgraph.errors import Defect, EnvironmentFault
+
+_END = 1 << 16  # bytes of each end of a file that its identity covers
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -80,6 +82,26 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_identity(path: Path) -> dict[str, Any]:
+    """Name, bytes and the digest of both ends of a file: enough to notice other data without reading all of it.
+
+    Returns:
+        "name", "bytes" and "ends", 32 hex digits of SHA-256 over the first and the last 64 KiB.
+
+    Raises:
+        EnvironmentFault: when the file cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            ends = hashlib.sha256(stream.read(_END))
+            stream.seek(max(0, size - _END))
+            ends.update(stream.read(_END))
+    except OSError as error:
+        raise EnvironmentFault(f"cannot be read ({error.strerror})", where=str(path)) from error
+    return {"name": path.name, "bytes": size, "ends": ends.hexdigest()[:32]}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

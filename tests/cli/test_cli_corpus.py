@@ -214,6 +214,7 @@ def test_keys_of_an_unknown_benchmark_are_named_on_the_command_line(
         (["{world}/corpus.jsonl", "--text-key", "body"], 3, "the key 'body' is missing"),
         (["{world}/corpus.jsonl", "--output", "{world}/corpus.jsonl"], 2, "is a file, not a folder"),
         (["{world}/corpus.jsonl", "--output", "{world}"], 2, "the folder is not empty and holds no survey"),
+        (["{world}/corpus.jsonl", "--batch", "4", "--order", "sorted"], 2, "choose from files, shuffled"),
     ],
 )
 def test_faults_are_one_line_and_have_their_code(
@@ -226,6 +227,20 @@ def test_faults_are_one_line_and_have_their_code(
     assert "Traceback" not in shown.err
     assert main(["corpus", "measure", *filled, "--json"]) == code
     assert json.loads(capsys.readouterr().out)["error"]["exit_code"] == code
+
+
+def test_a_declared_batch_measures_mixing_the_same_for_any_grain(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for order in ("files", "shuffled"):
+        command = ["corpus", "measure", str(world / "corpus.jsonl"), "--batch", "2", "--sequence-length", "64"]
+        command += ["--order", order, "--output"]
+        monkeypatch.undo()
+        assert main([*command, str(world / f"one-{order}")]) == 0
+        monkeypatch.setattr(survey_plan, "FINEST", 40_000)
+        assert main([*command, str(world / f"many-{order}")]) == 0
+        one, many = (result_of(world / f"{name}-{order}") for name in ("one", "many"))
+        assert one["packing"] == {"length": 64, "batch": 2, "order": order}
+        assert one["readings"]["mixing"] == many["readings"]["mixing"]
+        assert {row["status"] for row in one["readings"]["mixing"]} <= {"ok", "one_source", "few_shards"}
 
 
 @pytest.mark.parametrize("verb", ["measure", "report"])

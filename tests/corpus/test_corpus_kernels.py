@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from shadowgraph.corpus.batch import LONGEST, Batch, batch_of, cut_points
 from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.features import KINDS, Profile, format_bins
 from shadowgraph.corpus.kernels import kernels
 from shadowgraph.corpus.kernels.constants import BUCKETS, EVENTS, hash_word
-from shadowgraph.corpus.near import near_pairs, signatures
+from shadowgraph.corpus.near import bin_minima, densify, near_pairs
 from shadowgraph.corpus.ngrams import build_index
 
 pytest.importorskip("numba", reason="the extra `corpus` is not installed: there is one path only")
@@ -124,14 +125,18 @@ def test_profiles_add_up_in_any_order(path: str) -> None:
     assert whole.bytes.sum() == sum(len(text) for text in texts)
 
 
+def signatures(texts: list[str]) -> NDArray[np.uint64]:
+    return densify(bin_minima(batch(texts)))
+
+
 def test_near_duplicates_are_found_and_strangers_are_not() -> None:
     text = " ".join(f"w{n % 97}{n * n % 89}" for n in range(300))
     close = text.replace("w5", "v5", 3)
     other = " ".join(f"u{n * 7 % 101}" for n in range(300))
-    pairs = near_pairs(signatures(batch([text, close, other, "too short"])))
+    pairs = near_pairs(signatures([text, close, other, "too short"]))
     assert [(pair.first, pair.second) for pair in pairs] == [(0, 1)]
     assert pairs[0].similarity > 0.8
-    both = near_pairs(signatures(batch([text, other])), signatures(batch([other])))
+    both = near_pairs(signatures([text, other]), signatures([other]))
     assert [(pair.first, pair.second, pair.similarity) for pair in both] == [(1, 0, 1.0)]
 
 

@@ -180,6 +180,11 @@ def test_planning_builds_nothing_and_another_plan_is_refused(place: Path, built:
     assert not (place / "dry").exists()
     with pytest.raises(SpecError, match="holds another build"):
         build_regimes(place / "split.toml", built)
+    (place / "foreign").mkdir()
+    (place / "foreign" / "thesis.tex").write_text("mine")
+    with pytest.raises(SpecError, match="not empty and holds no build"):
+        build_regimes(place / "spec.toml", place / "foreign", overwrite=True)
+    assert [path.name for path in (place / "foreign").iterdir()] == ["thesis.tex"]
 
 
 def test_a_pool_too_small_and_a_wrong_token_are_named(place: Path) -> None:

@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 
 from shadowgraph.cli.output import emit_json
-from shadowgraph.errors import SpecError
 
 INCONCLUSIVE = 4
 
@@ -33,12 +32,11 @@ def audit_command(
 
       shadowgraph audit ./tuned --base ./base --json
     """
-    from shadowgraph.artifact import write_bytes, write_json
+    from shadowgraph.artifact import refuse_file, write_bytes, write_json
     from shadowgraph.audit.verdict import audit
     from shadowgraph.report.report import render_audit
 
-    if output is not None and output.exists() and not output.is_dir():
-        raise SpecError("is a file, not a folder", where=str(output), hint="choose another --output")
+    refuse_file(output)
     console = Console(stderr=True)
     with console.status("measuring", speed=0.5) as status:
         verdict = audit(model, base, seed=seed, progress=lambda done: status.update(f"measuring {done:4.0%}"))

@@ -16,6 +16,7 @@ from shadowgraph.cli.output import duration, emit_json, progress_display
 from shadowgraph.errors import DataError, SpecError, printable
 
 if TYPE_CHECKING:
+    from shadowgraph.corpus.packed import Packing
     from shadowgraph.corpus.survey.plan import Plan, Wanted
 
 corpus_app = typer.Typer(
@@ -29,6 +30,8 @@ SHEET = {
     "unique_token_share": "unique",
     "unigram_entropy": "entropy",
     "kl_to_pool": "KL to pool",
+    "kl_to_base": "KL to base",
+    "images": "images",
     "effective_clusters": "clusters",
 }
 
@@ -51,6 +54,9 @@ def measure_command(
     source_key: Annotated[str | None, typer.Option(help="Key of the source; default: source, else the file.")] = None,
     messages_key: Annotated[str | None, typer.Option(help="Key of chat turns, read instead of a text.")] = None,
     skip_empty: Annotated[bool, typer.Option(help="Pass over rows whose text is blank.")] = False,
+    batch: Annotated[int, typer.Option(min=0, help="Sequences of a training batch: measures mixing.")] = 0,
+    sequence_length: Annotated[int, typer.Option(min=1, help="Words of a sequence, with --batch.")] = 1024,
+    order: Annotated[str, typer.Option(help="Documents in training: files (as they stand) or shuffled.")] = "files",
     name: Annotated[str, typer.Option(help="Name of the corpus on the page.")] = "",
     output: Annotated[Path | None, typer.Option(help="Folder for the result and the page; resumes in it.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes, one thread each.")] = 1,
@@ -70,17 +76,32 @@ def measure_command(
     from shadowgraph.corpus.survey.plan import Order, freeze
 
     columns = Columns(text=text_key, id=id_key, source=source_key, messages=messages_key, skip_empty=skip_empty)
-    order = Order(files, benchmarks_of(benchmark or [], keys or []), base or [], columns, name)
+    packing = packing_of(batch, sequence_length, order)
+    asked = Order(files, benchmarks_of(benchmark or [], keys or []), base or [], columns, name, packing)
     if dry_run:
-        _describe(freeze(order), as_json)
+        _describe(freeze(asked), as_json)
         return
     with progress_display() as display:
-        result = survey(order, output, jobs=jobs, overwrite=overwrite, display=display)
+        result = survey(asked, output, jobs=jobs, overwrite=overwrite, display=display)
     page = None if output is None else _finish(output, result)
     if as_json:
         emit_json(result)
         return
     _tell(result, page)
+
+
+def packing_of(batch: int, length: int, order: str) -> Packing | None:
+    """The packing a command line declares; None without a batch.
+
+    Raises:
+        SpecError: for an unknown order.
+    """
+    from shadowgraph.corpus.packed import ORDERS, Packing
+
+    found = dict(zip(map(str, ORDERS), ORDERS, strict=True)).get(order)
+    if found is None:
+        raise SpecError(f"unknown order {printable(order)}", where="--order", hint=f"choose from {', '.join(ORDERS)}")
+    return Packing(length, batch, found) if batch else None
 
 
 def benchmarks_of(given: list[str], keys: list[str]) -> list[Wanted]:

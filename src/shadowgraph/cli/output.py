@@ -14,14 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from shadowgraph.errors import ShadowgraphError, SpecError
+from shadowgraph.errors import ShadowgraphError
 from shadowgraph.identity import plain
 from shadowgraph.work.account import Display, State
 
@@ -110,16 +109,6 @@ def measuring() -> Generator[Callable[[float], None]]:
             display(State(share, spent, left, (), 0, 0))
 
         yield tell
-
-
-def folder_for(output: Path | None) -> None:
-    """Refuse an output that is a file.
-
-    Raises:
-        SpecError: it exists and is no folder.
-    """
-    if output is not None and output.exists() and not output.is_dir():
-        raise SpecError("is a file, not a folder", where=str(output), hint="choose another --output")
 
 
 def _lines() -> Callable[[State], None]:

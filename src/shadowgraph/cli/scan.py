@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shadowgraph.cli.output import emit_json, folder_for, measuring
+from shadowgraph.artifact import refuse_file
+from shadowgraph.cli.output import emit_json, measuring
 from shadowgraph.cli.scan_table import has_updates, table
 from shadowgraph.errors import SpecError, printable
 
@@ -55,7 +56,7 @@ def scan_command(
     from shadowgraph.footprint.scan import scan
     from shadowgraph.weights.checkpoint import open_checkpoint
 
-    folder_for(output)
+    refuse_file(output)
     before = None if base is None else open_checkpoint(base)
     with measuring() as progress:
         footprint = scan(

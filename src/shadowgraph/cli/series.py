@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shadowgraph.cli.output import emit_json, folder_for, measuring
+from shadowgraph.artifact import refuse_file
+from shadowgraph.cli.output import emit_json, measuring
 from shadowgraph.errors import printable
 from shadowgraph.measures.spectrum import Reading
 
@@ -43,7 +44,7 @@ def series_command(
     from shadowgraph.weights.checkpoint import open_checkpoint
     from shadowgraph.weights.series import open_series
 
-    folder_for(output)
+    refuse_file(output)
     series = open_series(run, stable_for=stable_for)
     before = None if base is None else open_checkpoint(base)
     with measuring() as progress:

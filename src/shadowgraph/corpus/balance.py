@@ -138,12 +138,17 @@ def sheet(regime: Regime, ground: Ground, published: NDArray[np.int64]) -> dict[
         (spans that lack their end), `types` (distinct token ids), `unigram_entropy` and `kl_to_pool` (nats; add-one
         smoothed), `document_length`, `unique_token_share` (tokens in first occurrences), `effective_documents` and
         `effective_clusters` (exp of the entropy of token shares), `sources`, `length_distance` (total variation of
-        token shares over bins of length from the pool's, 0 … 1), and the mean of every column of the ground.
+        token shares over bins of length from the pool's, 0 … 1), where there is a base `kl_to_base` (as `kl_to_pool`,
+        against its text in the same tokens, over the tokenizer's whole vocabulary), where images count `images`,
+        `image_tokens` and `text_tokens`, and the mean of every column of the ground.
     """
     chosen, pool = regime.chosen, ground.pool
     taken, total = chosen.taken, float(chosen.taken.sum())
     size = int(max(int(pool.tokens.max()), int(regime.sequences.max()))) + 1
     counts = np.bincount(regime.sequences.ravel(), minlength=size).astype(np.int64)
+    own = np.bincount(pool.tokens, minlength=size).astype(np.int64)
+    if ground.pictures is not None:  # as many in every arm: they are no words
+        counts[ground.pictures.token] = own[ground.pictures.token] = 0
     entries = int(chosen.owners[-1]) + 1
     first = np.unique(chosen.documents, return_index=True)[1]
     labels = ground.sources or pool.families
@@ -160,7 +165,7 @@ def sheet(regime: Regime, ground: Ground, published: NDArray[np.int64]) -> dict[
         "cut": float((stops < pool.lengths[chosen.documents]).sum()),
         "types": float((counts > 0).sum()),
         "unigram_entropy": entropy(counts),
-        "kl_to_pool": divergence(counts, np.bincount(pool.tokens, minlength=size).astype(np.int64)),
+        "kl_to_pool": divergence(counts, own),
         "document_length": total / entries,
         "unique_token_share": float(taken[first].sum()) / total,
         "effective_documents": math.exp(entropy(_tokens_by(chosen.documents, taken))),
@@ -168,6 +173,13 @@ def sheet(regime: Regime, ground: Ground, published: NDArray[np.int64]) -> dict[
         "sources": math.exp(entropy(_tokens_by(sources, taken))),
         "length_distance": float(np.abs(held / total - wanted / wanted.sum()).sum()) / 2.0,
     }
+    if ground.base_counts is not None:
+        known = ground.base_counts
+        found["kl_to_base"] = divergence(np.pad(counts[: len(known)], (0, max(0, len(known) - size))), known)
+    if ground.pictures is not None:
+        standing = float((regime.sequences == ground.pictures.token).sum())
+        found["images"] = float(ground.pictures.shown(chosen).sum())
+        found |= {"image_tokens": standing, "text_tokens": total - standing}
     means = {name: float((column[chosen.documents] * taken).sum()) / total for name, column in ground.columns.items()}
     return found | dict(sorted(means.items()))
 

@@ -176,19 +176,20 @@ def turns_of(documents: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRow:
-    """What one arm of one draw weighs: tokens, and those that count in the loss."""
+    """What one arm of one draw weighs: tokens, those that count in the loss, images that count in the budget."""
 
     arm: str
     draw: int
     tokens: int
     supervised: int
+    images: int = 0
 
 
 def prove_budget(rows: Sequence[BudgetRow]) -> Mapping[str, int]:
-    """Prove that arms are equal: tokens to the token, supervised tokens within 0.1 %.
+    """Prove that arms are equal: tokens to the token, images to the image, supervised tokens within 0.1 %.
 
     Returns:
-        The common budget and the smallest and largest number of supervised tokens.
+        The common budget, the smallest and largest number of supervised tokens, and the images where there are any.
 
     Raises:
         DataError: naming the first arm that differs.
@@ -200,6 +201,9 @@ def prove_budget(rows: Sequence[BudgetRow]) -> Mapping[str, int]:
         if row.tokens != first.tokens:
             message = f"{row.tokens} tokens, {first.arm} has {first.tokens}"
             raise DataError(message, where=f"{row.arm} draw {row.draw}", hint="build all arms with one budget")
+        if row.images != first.images:
+            message = f"{row.images} images, {first.arm} has {first.images}"
+            raise DataError(message, where=f"{row.arm} draw {row.draw}", hint="set budget.images to fewer")
     least = min(rows, key=lambda row: row.supervised)
     most = max(rows, key=lambda row: row.supervised)
     if most.supervised - least.supervised > SUPERVISED_TOLERANCE * most.supervised:
@@ -209,4 +213,6 @@ def prove_budget(rows: Sequence[BudgetRow]) -> Mapping[str, int]:
             where=f"{most.arm} draw {most.draw}",
             hint=f"set budget.supervised to {least.supervised} or fewer; what is above it leaves the loss",
         )
-    return {"tokens": first.tokens, "supervised_least": least.supervised, "supervised_most": most.supervised}
+    images = {"images": first.images} if first.images else {}
+    proof = {"tokens": first.tokens, "supervised_least": least.supervised, "supervised_most": most.supervised}
+    return proof | images

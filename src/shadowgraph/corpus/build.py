@@ -5,14 +5,12 @@ Here live: the plan of jobs, resuming, the answer. Not here: what a job does (`b
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shadowgraph.artifact import exclusive, read_object, write_json
+from shadowgraph.artifact import claim, exclusive, read_object
 from shadowgraph.corpus.building.plan import BuildPlan, Place, make_plan
-from shadowgraph.errors import SpecError
 from shadowgraph.spec.corpus import CorpusSpec, read_corpus_spec
 from shadowgraph.work.account import Display
 from shadowgraph.work.executor import execute
@@ -73,7 +71,7 @@ def build_regimes(
         What was built, or with `dry_run` what would be.
 
     Raises:
-        SpecError: for a wrong specification, or a folder that holds another build.
+        SpecError: for a wrong specification, or a folder that holds another build or foreign files.
         DataError: for a wrong file, or a pool too small for an arm.
         EnvironmentFault: when the disk refuses or a worker is lost; call again to go on.
     """
@@ -84,8 +82,8 @@ def build_regimes(
     place = Place(output)
     if dry_run:
         return Built(output, plan, {})
+    claim(output, plan.frozen(), Place.OWN, key="identity", kind="build", overwrite=overwrite)
     with exclusive(output / ".lock"):
-        _claim(plan, place, overwrite=overwrite)
         execute(plan_jobs(plan, place), workers=workers, display=display)
     return Built(output, plan, read_object(place.built))
 
@@ -113,25 +111,3 @@ def plan_jobs(plan: BuildPlan, place: Place) -> list[Job]:
             jobs.append(Job(arms[-1], f"{JOBS}.making:arm_job", values, mark, ("pool",), 5.0))
     jobs.append(Job("finish", f"{JOBS}.making:finish_job", {"root": root}, place.built, tuple(arms), 1.0))
     return jobs
-
-
-def _claim(plan: BuildPlan, place: Place, *, overwrite: bool) -> None:
-    """Take the folder for this plan.
-
-    Raises:
-        SpecError: when it holds another one.
-    """
-    if place.plan.exists():
-        held = read_object(place.plan).get("identity")
-        if held == plan.identity:
-            return
-        if not overwrite:
-            raise SpecError(
-                f"the folder holds another build ({held})",
-                where=str(place.root),
-                hint="give another folder, or ask to overwrite it",
-            )
-        for path in (place.work, place.root / "arms"):
-            shutil.rmtree(path, ignore_errors=True)
-        place.built.unlink(missing_ok=True)
-    write_json(place.plan, plan.frozen())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from shadowgraph.corpus.batch import Batch
 from shadowgraph.corpus.codebook import CELLS, cells
 from shadowgraph.corpus.kernels.described_arrays import mix
-from shadowgraph.corpus.shards import SHARDS, Estimate, mean_estimate, shard_of
+from shadowgraph.corpus.shards import SHARDS, Estimate, mean_estimate, shard_of, surprise
 from shadowgraph.corpus.sketch import DIMENSIONS, UNIT, held_out, sketches
 from shadowgraph.errors import SpecError
 
@@ -210,7 +210,6 @@ class Coverage:
 def _effective(counts: NDArray[np.int64], label: str) -> Estimate:
     """exp(H) of the shares of cells, counts (S, C)."""
     total = counts.sum(axis=0).astype(np.float64)
-    surprise = -np.log(np.maximum(total, 1.0) / max(total.sum(), 1.0))
     sizes = counts.sum(axis=1)
     bounds = (1.0, float(counts.shape[1]))
-    return mean_estimate(sizes, counts @ surprise, sizes, label, transform=np.exp, bounds=bounds)
+    return mean_estimate(sizes, counts @ surprise(total, total.sum()), sizes, label, transform=np.exp, bounds=bounds)

@@ -103,10 +103,6 @@ class Profile:
         for mine, theirs in zip(self._arrays(), other._arrays(), strict=True):
             np.add(mine, theirs, out=mine)
 
-    def plus(self, other: Profile) -> Profile:
-        """The profile of both corpora together."""
-        return Profile(*(mine + theirs for mine, theirs in zip(self._arrays(), other._arrays(), strict=True)))
-
     def _arrays(self) -> tuple[NDArray[np.int64], ...]:
         return self.grams, self.formats, self.documents, self.words, self.bytes
 

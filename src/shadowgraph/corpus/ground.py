@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.corpus.budget import Fill, fill, length_bins, quota_order
+from shadowgraph.corpus.counted import counted_fill
+from shadowgraph.corpus.pictures import Pictures, fill_pictured
 from shadowgraph.corpus.tokens import END_ID, TokenPool
 from shadowgraph.errors import DataError
 from shadowgraph.seeds import keyed_uniform
@@ -43,6 +45,9 @@ class Ground:
         match_lengths: whether every arm gives each bin of document length the share it has in the pool.
         end: id of the token that closes a document.
         supervised: tokens that stay in the loss; None for all.
+        media: n references to images, None for documents without; None: no document has one.
+        pictures: images that count in the budget; None when they do not.
+        base_counts: (V,) how often the base's text holds each token; None without a base.
     """
 
     pool: TokenPool
@@ -64,6 +69,9 @@ class Ground:
     match_lengths: bool = False
     end: int = END_ID
     supervised: int | None = None
+    media: tuple[str | None, ...] | None = None
+    pictures: Pictures | None = None
+    base_counts: NDArray[np.int64] | None = None
 
     def uniform(self, label: str) -> NDArray[np.float64]:
         """One number in (0, 1) for each document, the same in any order of the pool."""
@@ -99,23 +107,62 @@ class Ground:
         return candidates[np.argsort(self.uniform(label)[candidates], kind="stable")]
 
     def strata(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """(n,) stratum of every document by length and, where answers are known, their share; tokens of each, sum 1."""
+        """(n,) stratum of every document by length, answer's share and image, where known; tokens of each, sum 1."""
         bins = length_bins(self.pool.lengths)
         if self.prompts is not None:
             share = (4 * (self.pool.lengths - self.prompts)) // np.maximum(self.pool.lengths, 1)
             bins = bins * 5 + np.clip(share, 0, 4)
+        if self.pictures is not None:
+            bins = bins * 2 + (self.pictures.ends > 0)
         kept = np.ones(len(self.pool), bool) if self.leaked is None else ~self.leaked
         weights = np.bincount(bins[kept], weights=self.pool.lengths[kept], minlength=int(bins.max()) + 1)
         return bins, weights / weights.sum()
 
-    def take(self, order: NDArray[np.int64], where: str, budget: int | None = None) -> Fill:
-        """Fill a budget in this order, lengths matched to the pool's where asked.
+    def documents(self, where: str) -> int | None:
+        """Documents of the random arm of this draw, where lengths are to be matched, else None."""
+        if not self.match_lengths or self.pictures is not None:
+            return None
+        return len(self.take(self.random_order(), where).documents)
+
+    def take_counted(self, order: NDArray[np.int64], where: str, budget: int, documents: int) -> Fill:
+        """Fill a budget with so many documents, their lengths spread as the candidates' are.
+
+        Args:
+            order: documents, best first.
+            where: name of the arm.
+            budget: tokens.
+            documents: documents wanted; where the pool cannot give them, the budget alone counts and the balance sheet
+                shows the difference.
+        """
+        found = counted_fill(order, self.pool.lengths, documents=documents, tokens=budget)
+        return self.take(order, where, budget) if found is None else found
+
+    def images(self, begin: int, stop: int) -> int:
+        """Images that fall to the tokens from `begin` to `stop` of the budget; 0 where images do not count."""
+        return 0 if self.pictures is None else self.pictures.due(begin, stop, self.budget)
+
+    def take(
+        self,
+        order: NDArray[np.int64],
+        where: str,
+        budget: int | None = None,
+        *,
+        begin: int = 0,
+        images: int | None = None,
+    ) -> Fill:
+        """Fill a budget in this order, lengths matched to the pool's where asked, images where they count.
 
         Args:
             order: documents, best first.
             where: name of the arm.
             budget: tokens; the whole budget by default.
+            begin: tokens of the arm that are filled before.
+            images: images to take; by default those that fall to these tokens.
         """
+        wanted = self.budget if budget is None else budget
         if self.match_lengths:
             order = quota_order(order, *self.strata(), self.pool.lengths)
-        return fill(order, self.pool.lengths, self.budget if budget is None else budget, where)
+        if self.pictures is None:
+            return fill(order, self.pool.lengths, wanted, where)
+        due = self.images(begin, begin + wanted) if images is None else images
+        return fill_pictured(order, self.pool.lengths, self.pictures.ends, wanted, images=due, where=where)

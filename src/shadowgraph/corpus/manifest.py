@@ -25,11 +25,14 @@ from shadowgraph.corpus.regime import Regime
 
 
 def manifest_rows(regime: Regime, ground: Ground) -> dict[str, list[Any]]:
-    """The manifest by column: training document, id, source, span [start, stop) in tokens, repeat, and if it is cut."""
+    """The manifest by column: training document, id, source, span [start, stop) in tokens, repeat, and if it is cut.
+
+    Where the pool knows images, "media" is the reference of the image that the span shows, else None.
+    """
     chosen, labels = regime.chosen, ground.sources or ground.pool.families
     numbers = chosen.documents.tolist()
     stops = chosen.begins + chosen.taken
-    return {
+    rows: dict[str, list[Any]] = {
         "entry": chosen.owners.tolist(),
         "document": [ground.pool.ids[d] for d in numbers],
         "source": [labels[d] for d in numbers],
@@ -38,12 +41,17 @@ def manifest_rows(regime: Regime, ground: Ground) -> dict[str, list[Any]]:
         "repeat": turns_of(chosen.documents).tolist(),
         "cut": (stops < ground.pool.lengths[chosen.documents]).tolist(),
     }
+    if ground.media is not None:
+        shown = (chosen.begins == 0 if ground.pictures is None else ground.pictures.shown(chosen)).tolist()
+        rows["media"] = [ground.media[d] if seen else None for d, seen in zip(numbers, shown, strict=True)]
+    return rows
 
 
 def manifest_digest(rows: Mapping[str, list[Any]]) -> str:
-    """Fingerprint of a manifest: order, ids, spans and repeats."""
+    """Fingerprint of a manifest: order, ids, spans, repeats, and references to images where there are any."""
     digest = hashlib.sha256()
-    for row in zip(rows["entry"], rows["document"], rows["start"], rows["stop"], rows["repeat"], strict=True):
+    keys = ("entry", "document", "start", "stop", "repeat", *(("media",) if "media" in rows else ()))
+    for row in zip(*(rows[key] for key in keys), strict=True):
         digest.update("\x1f".join(map(str, row)).encode() + b"\n")
     return digest.hexdigest()[:16]
 
@@ -66,7 +74,8 @@ def write_arm(folder: Path, regime: Regime, ground: Ground, balance: Mapping[str
         _save(folder / "supervised.npy", regime.supervised)
     rows = manifest_rows(regime, ground)
     with whole(folder / "manifest.parquet") as temporary:
-        pq.write_table(pa.table(rows), temporary, compression="zstd")
+        known = {name: pa.array(values, pa.string()) if name == "media" else values for name, values in rows.items()}
+        pq.write_table(pa.table(known), temporary, compression="zstd")
     record = {
         "arm": regime.arm,
         "draw": ground.draw,

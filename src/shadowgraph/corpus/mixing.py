@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowgraph.corpus.shards import SHARDS, Estimate, mean_estimate
+from shadowgraph.corpus.shards import SHARDS, Estimate, mean_estimate, surprise
 from shadowgraph.errors import SpecError
 
 
@@ -85,10 +85,13 @@ class Mixing:
             sizes: (n,) tokens of each document there.
             sources: n labels.
         """
+        known = {each: int.from_bytes(hashlib.blake2b(each.encode(), digest_size=8).digest()) for each in set(sources)}
+        self.count(starts, sizes, np.array([known[each] for each in sources], np.uint64))
+
+    def count(self, starts: NDArray[np.int64], sizes: NDArray[np.int64], digests: NDArray[np.uint64]) -> None:
+        """Take in documents whose sources are known by digest: `update` without their names."""
         if not len(starts):
             return
-        known = {each: int.from_bytes(hashlib.blake2b(each.encode(), digest_size=8).digest()) for each in set(sources)}
-        digests = np.array([known[each] for each in sources], np.uint64)
         offset = starts % self.length
         behind = np.where(offset > 0, np.minimum(sizes, self.length - offset), 0)
         whole = self.length * self.batch
@@ -137,11 +140,9 @@ class Mixing:
         shards = (batches % np.uint64(SHARDS)).astype(np.int64)
         tokens = self.tokens.astype(np.float64)
         whole = np.bincount(place, tokens, len(batches))
-        inside = np.bincount(place, tokens * _surprise(tokens, whole[place]), len(batches))
+        inside = np.bincount(place, tokens * surprise(tokens, whole[place]), len(batches))
         total = np.bincount(source, tokens, len(sources))
-        overall = np.bincount(
-            place, tokens * _surprise(total, np.full(len(sources), total.sum()))[source], len(batches)
-        )
+        overall = np.bincount(place, tokens * surprise(total, np.full(len(sources), total.sum()))[source], len(batches))
         sizes = np.bincount(shards, minlength=SHARDS)
 
         def mean(values: NDArray[Any], label: str, of: NDArray[Any], exp: bool = False) -> Estimate:
@@ -163,8 +164,3 @@ class Mixing:
             mean(crossing, "crossing share", whole),
             len(batches),
         )
-
-
-def _surprise(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    """−ln of a share; 0 where nothing is."""
-    return np.where(part > 0, np.log(whole) - np.log(np.maximum(part, 1.0)), 0.0)

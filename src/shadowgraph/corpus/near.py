@@ -31,23 +31,19 @@ class NearPair:
     similarity: float
 
 
-def signatures(batch: Batch) -> NDArray[np.uint64]:
-    """(n, 128) one-permutation MinHash with optimal densification (Shrivastava 2017, arXiv 1703.04664).
-
-    A document's shingles are spread over 128 bins by their hash, each bin keeps its smallest; an empty bin borrows from
-    a bin that is drawn by number and attempt alone, so that two documents borrow alike. All ones: fewer than 5 words.
-    """
-    return densify(bin_minima(batch))
-
-
 def bin_minima(batch: Batch) -> NDArray[np.uint64]:
-    """(n, 128) smallest shingle of each bin, all ones where a bin is empty."""
+    """(n, 128) smallest shingle of each bin over which shingles are spread by hash; all ones where one is empty."""
     words, ends = batch.words
     return kernels(batch.path).bin_minima(words, ends, SHINGLE, BITS)
 
 
 def densify(minima: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """(n, 128) signatures from bin minima: empty bins borrow, all-empty rows stay."""
+    """(n, 128) signatures from bin minima: one-permutation MinHash with optimal densification (Shrivastava 2017,
+    arXiv 1703.04664).
+
+    An empty bin borrows from a bin that is drawn by number and attempt alone, so that two documents borrow alike.
+    Documents of fewer than 5 words have no shingle and stay all ones.
+    """
     out = minima.copy()
     rows = np.flatnonzero((minima == _EMPTY).any(axis=1) & (minima != _EMPTY).any(axis=1))
     attempt = 0

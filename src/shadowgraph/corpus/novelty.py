@@ -23,7 +23,7 @@ from shadowgraph.corpus.batch import Batch
 from shadowgraph.corpus.features import log_probabilities
 from shadowgraph.corpus.kernels import describing, kernels
 from shadowgraph.corpus.kernels.constants import BUCKETS
-from shadowgraph.corpus.shards import SHARDS, Estimate, mean_estimate, shard_of
+from shadowgraph.corpus.shards import SHARDS, Estimate, mean_estimate, shard_of, surprise
 from shadowgraph.errors import SpecError
 
 
@@ -109,7 +109,7 @@ class Novelty:
         present = np.flatnonzero(total)
         if not len(present):
             return Estimate(None, "empty")
-        share = np.log(total[present]) - np.log(total.sum())
+        share = -surprise(total[present], total.sum())
         bias = (len(present) - 1) / (2.0 * total.sum())
         each = bias - share if base is None else share - bias - base[present]
         sums = counts[:, present] @ each

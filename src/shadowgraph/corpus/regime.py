@@ -86,7 +86,7 @@ def build_regime(arm: Arm | CorpusArm, ground: Ground, others: Mapping[str, Corp
         chosen = rejoined(chosen, ground, rule.name)
     arranged = _arrange(chosen, ground, rule, parent)
     sequences = edited(rule, arranged, ground, pack(ground.pool, arranged, ground.length))
-    return Regime(rule.name, arranged, sequences, _supervised(rule, arranged, ground))
+    return Regime(rule.name, arranged, sequences, _supervised(rule, arranged, ground, sequences))
 
 
 def _arrange(chosen: Fill, ground: Ground, arm: CorpusArm, parent: CorpusArm) -> Fill:
@@ -120,9 +120,21 @@ def _arrange(chosen: Fill, ground: Ground, arm: CorpusArm, parent: CorpusArm) ->
     return Fill(chosen.documents[rows], chosen.taken[rows], chosen.begins[rows], owner)
 
 
-def _supervised(arm: CorpusArm, arranged: Fill, ground: Ground) -> NDArray[np.bool_] | None:
-    """Which tokens count in the loss: those behind each document's prompt; the last of them leave it when too many."""
-    if ground.prompts is None and ground.supervised is None:
+def _supervised(
+    arm: CorpusArm, arranged: Fill, ground: Ground, sequences: NDArray[np.uint16]
+) -> NDArray[np.bool_] | None:
+    """Which tokens count in the loss: those behind each document's prompt, images never; the last leave when too many.
+
+    Args:
+        arm: the arm.
+        arranged: what is taken, in training order.
+        ground: the ground.
+        sequences: (N, L) the tokens as the arm presents them.
+
+    Returns:
+        (N, L) whether a token counts; None when all do.
+    """
+    if ground.prompts is None and ground.supervised is None and ground.pictures is None:
         return None
     if ground.prompts is None:
         mask = np.ones(arranged.tokens, bool)
@@ -131,6 +143,8 @@ def _supervised(arm: CorpusArm, arranged: Fill, ground: Ground) -> NDArray[np.bo
         mask = own >= np.repeat(ground.prompts[arranged.documents], arranged.taken)
     if arm.regime == "reversed":
         mask = mask[backwards(arranged, ground)]
+    if ground.pictures is not None:
+        mask &= sequences.ravel() != ground.pictures.token
     if ground.supervised is not None:
         inside = np.flatnonzero(mask)
         mask[inside[ground.supervised :]] = False

@@ -1,6 +1,6 @@
 """Shards: how a corpus is cut for merging, and what its parts say about the whole.
 
-Here live: the shard of a document, the estimate with its interval, the bootstrap over shards.
+Here live: the shard of a document, the estimate with its interval, the bootstrap over shards, surprise.
 Not here: what is estimated.
 
 A document's shard is decided by its parent's id, so the pieces of one book stay together and count as one unit.
@@ -99,6 +99,11 @@ def estimate(
     moved = values[1:] + (values[0] - values[1:].mean())
     low, high = np.clip(np.percentile(moved, [tail, 100.0 - tail]), *bounds)
     return Estimate(float(values[0]), "ok", float(low), float(high), len(held))
+
+
+def surprise(part: NDArray[Any], whole: NDArray[Any] | float) -> NDArray[np.float64]:
+    """−ln(part / whole), what a unit of a part contributes to an entropy, nats; 0 where the part is empty."""
+    return np.where(part > 0, np.log(np.maximum(whole, 1.0)) - np.log(np.maximum(part, 1.0)), 0.0)
 
 
 def mean_estimate(

@@ -28,6 +28,7 @@ STATUS = {
     "no_repeats": "nothing occurs twice",
     "few_words": "too few words",
     "empty": "nothing to measure",
+    "one_source": "one source only",
 }
 BLOCKS = {
     "option_lines": "lines that open with a choice (A. B. C.)",
@@ -49,6 +50,7 @@ GROUPS = {
     "novelty": "Novelty to the base",
     "concentration": "Concentration",
     "repeats": "Repeats",
+    "mixing": "Mixing in batches",
 }
 MEANING = {
     "effective_clusters": "exp of the entropy over the 128 cells of the published codebook",
@@ -73,6 +75,12 @@ MEANING = {
     "median_distance": "documents from one occurrence of a text to the next, in the order of the files",
     "mean_distance": "the same, mean",
     "repeated_share": "share of occurrences that are not the first",
+    "sources_per_batch": "mean number of sources with a word in a batch",
+    "effective_sources": "exp of the mean entropy of sources inside a batch",
+    "total_effective_sources": "exp of the entropy of sources in the whole corpus",
+    "separation": "0: every batch is the corpus in small; 1: one source a batch",
+    "boundary_share": "documents begun for each word",
+    "crossing_share": "share of words behind a border inside their sequence",
 }
 
 

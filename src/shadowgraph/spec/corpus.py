@@ -71,12 +71,16 @@ class PoolFiles(Table):
     """The documents every arm is cut from.
 
     `longest` is the number of characters at which a document is cut at a paragraph bound. With `disjoint_draws` every
-    document falls to one draw by hash of its id, so that draws are independent; without, draws share one pool.
+    document falls to one draw by hash of its id, so that draws are independent; without, draws share one pool. Paths of
+    images are relative to the folder `images`, by default to the folder of the file that names them; a record whose
+    image is missing is refused, or left out where `missing_images` says so.
     """
 
     files: Files
     columns: ColumnsTable = ColumnsTable()
     longest: Annotated[int, Field(ge=100)] = 4000
+    images: Key | None = None
+    missing_images: Literal["refuse", "leave_out"] = "refuse"
     disjoint_draws: bool = True
 
 
@@ -97,27 +101,41 @@ class BenchmarkTable(Table):
 
 
 class TokensTable(Table):
-    """How a document becomes tokens; `answer_after` marks where the supervised part begins, everything without it."""
+    """How a document becomes tokens; `answer_after` marks where the supervised part begins, everything without it.
+
+    `image` is the token that stands for a part of an image and `image_tokens` how many of them stand for one image;
+    with them images count in the budget, every arm holds as many as any other, and their tokens leave the loss.
+    """
 
     tokenizer: Key
     template: str = "{text}"
     end: Key
     answer_after: Key | None = None
+    image: Key | None = None
+    image_tokens: Annotated[int, Field(ge=1, le=1 << 16)] | None = None
 
     @model_validator(mode="after")
     def _template_holds_text(self) -> Self:
         if self.template.count("{text}") != 1:
             raise ValueError('the key "template" must hold {text} once')
+        if (self.image is None) != (self.image_tokens is None):
+            raise ValueError('the keys "image" and "image_tokens" go together')
+        if self.image is not None and (self.image == self.end or self.image in self.template):
+            raise ValueError('the token "image" can be neither "end" nor a part of "template"')
         return self
 
 
 class BudgetTable(Table):
-    """What every arm weighs, to the token; `supervised` takes surplus tokens out of the loss, for arms with answers."""
+    """What every arm weighs, to the token; `supervised` takes surplus tokens out of the loss, for arms with answers.
+
+    `images` is the number of images of every arm; by default the pool's share, where images count in the budget.
+    """
 
     tokens: Count
     sequence_length: Annotated[int, Field(ge=8, le=1 << 20)]
     batch: Count = 16
     supervised: Count | None = None
+    images: Annotated[int, Field(ge=0)] | None = None
     match_lengths: bool = True
 
     @model_validator(mode="after")
@@ -231,6 +249,8 @@ class CorpusSpec(Table):
         for kind, given in (("arms", names), ("benchmarks", tests)):
             if len(set(given)) != len(given):
                 raise ValueError(f"two {kind} share a name")
+        if self.budget.images is not None and self.tokens.image is None:
+            raise ValueError('the key "budget.images" needs the keys "tokens.image" and "tokens.image_tokens"')
         regimes = {arm.name: arm.regime for arm in self.arms}
         for arm in self.arms:
             self._check_arm(arm, regimes, tests)
@@ -252,6 +272,8 @@ class CorpusSpec(Table):
         answers = arm.regime in NEEDS_ANSWERS or arm.kind == "answers"
         if answers and self.tokens.answer_after is None:
             raise ValueError(f'the arm {arm.name!r} speaks of answers and needs the key "tokens.answer_after"')
+        if arm.documents is not None and self.tokens.image is not None:
+            raise ValueError(f'the arm {arm.name!r} cannot count images with "documents"; give "repeats"')
         if arm.regime in NEEDS_BENCHMARK and not tests:
             raise ValueError(f"the arm {arm.name!r} needs a [[benchmarks]] table")
         for name in (*(arm.benchmarks or ()), *([arm.benchmark] if arm.benchmark else [])):

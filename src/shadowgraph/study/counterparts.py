@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowgraph.artifact import exclusive, read_object, write_json
+from shadowgraph.artifact import clear, exclusive, read_object, write_json
 from shadowgraph.errors import DataError, SpecError, require
 from shadowgraph.identity import Json
 from shadowgraph.scores.gap import differences, gap
@@ -88,7 +88,7 @@ def _claim(layout: Layout, asked: Mapping[str, Json], *, overwrite: bool) -> Non
                 where=str(layout.counterparts),
                 hint="give that number, or pass --overwrite",
             )
-        layout.clear("counterparts")
+        clear(root, ["counterparts"])
     write_json(mark, asked)
 
 

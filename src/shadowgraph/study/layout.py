@@ -1,12 +1,11 @@
 """Where a study keeps its files.
 
-Here live: the paths inside a study folder, and clearing it of our own files only.
+Here live: the paths inside a study folder, and the names of all that is ours in it.
 Not here: what is written into them.
 """
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -117,12 +116,3 @@ class Layout:
     def run(self, arm: str, draw: int) -> Path:
         """Folder of one run."""
         return self.root / "runs" / f"{arm}-{draw}"
-
-    def clear(self, *names: str) -> None:
-        """Delete the files of a study, all or those named, and nothing else that lies in the folder."""
-        for name in names or self.OWN:
-            path = self.root / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)

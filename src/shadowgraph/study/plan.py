@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from shadowgraph.artifact import read_object, write_json
+from shadowgraph.artifact import claim
 from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.readers.files import read_documents
-from shadowgraph.errors import DataError, SpecError, printable
+from shadowgraph.errors import DataError, printable
 from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
@@ -113,23 +113,8 @@ def claim_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> None:
     Raises:
         SpecError: the folder holds another plan, or files that are no study of ours.
     """
-    if out.exists() and not out.is_dir():
-        raise SpecError("is a file, not a folder", where=str(out), hint="choose another --output")
-    layout = Layout(out)
-    if layout.plan.exists():
-        held = read_object(layout.plan).get("plan_hash")
-        if held == plan.hash:
-            return
-        if not overwrite:
-            raise SpecError(
-                f"the folder belongs to the plan {held}, and this is the plan {plan.hash}",
-                where=str(out),
-                hint="choose another --output, or pass --overwrite to delete the other study",
-            )
-        layout.clear()
-    elif out.exists() and any(out.iterdir()):
-        raise SpecError("the folder is not empty and holds no study", where=str(out), hint="choose another --output")
-    write_json(layout.plan, {"plan_hash": plan.hash, **plan.frozen()})
+    held = {"plan_hash": plan.hash, **plan.frozen()}
+    claim(out, held, Layout.OWN, key="plan_hash", kind="study", overwrite=overwrite)
 
 
 def describe(plan: Plan) -> list[str]:

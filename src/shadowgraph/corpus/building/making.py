@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from shadowgraph.artifact import read_object, write_json
 from shadowgraph.corpus.balance import sheet
 from shadowgraph.corpus.budget import BudgetRow, prove_budget
+from shadowgraph.corpus.building.labels import LABELS, label_columns, read_column
 from shadowgraph.corpus.building.plan import BuildPlan, Place, read_plan, tokenizer_file
-from shadowgraph.corpus.building.pooling import read_labels
 from shadowgraph.corpus.ground import Ground
 from shadowgraph.corpus.manifest import read_arm, write_arm
 from shadowgraph.corpus.match import match
+from shadowgraph.corpus.pictures import Pictures
 from shadowgraph.corpus.regime import build_regime
 from shadowgraph.corpus.tokens import TokenPool
+from shadowgraph.errors import DataError
 from shadowgraph.identity import Json
 from shadowgraph.seeds import keyed_uniform
 from shadowgraph.work.job import Progress
@@ -50,15 +52,16 @@ def open_ground(plan: BuildPlan, place: Place, draw: int) -> Ground:
         place: the output folder.
         draw: number of the draw.
     """
-    labels = read_labels(place.pool / "labels.parquet")
+    path = place.pool / "labels.parquet"
+    labels = {name: tuple(label or "" for label in read_column([path], name)) for name in LABELS}
     held = np.load(place.pool / "columns.npz", allow_pickle=False)
-    spec, names = plan.spec, labels["name"]
+    spec, names, record = plan.spec, labels["name"], read_object(place.pool / "pool.json")
     pool = TokenPool(
         np.load(place.pool / "tokens.npy", mmap_mode="r"),
         np.concatenate([[0], np.cumsum(held["lengths"])]).astype(np.int64),
-        tuple(names),
-        tuple(labels["family"]),
-        tuple(labels["format"]),
+        names,
+        labels["family"],
+        labels["format"],
     )
     columns = {n: held[n] for n in held.files if n.startswith(("content/", "format/")) or n == "novelty"}
     eligible = np.ones(len(pool), bool)
@@ -66,7 +69,7 @@ def open_ground(plan: BuildPlan, place: Place, draw: int) -> Ground:
         share = keyed_uniform(spec.corpus.seed, "draw of a document", names)
         eligible = (share * spec.corpus.draws).astype(np.int64) == draw
     near = any(arm.kind == "near" for arm in spec.arms)
-    end = int(read_object(place.pool / "pool.json")["end"])
+    end, base = int(record["end"]), place.survey / "base_tokens.npy"
     return Ground(
         pool,
         np.zeros(len(pool)),
@@ -81,21 +84,52 @@ def open_ground(plan: BuildPlan, place: Place, draw: int) -> Ground:
         eligible=eligible,
         leaked=held["leaked"],
         prompts=held["prompts"] if spec.tokens.answer_after is not None else None,
-        sources=tuple(labels["source"]),
-        classes=token_kinds(tokenizer_file(plan.folder / spec.tokens.tokenizer), end) if near else None,
+        sources=labels["source"],
+        classes=token_kinds(tokenizer_file(plan.folder / spec.tokens.tokenizer), end, spec.tokens.image)
+        if near
+        else None,
         batch=spec.budget.batch,
         match_lengths=spec.budget.match_lengths,
         end=end,
         supervised=spec.budget.supervised,
+        media=tuple(read_column([path], "media")) if "media" in label_columns(path) else None,
+        pictures=_pictures(plan, held, record, len(pool.tokens)),
+        base_counts=np.load(base) if spec.base is not None else None,
     )
 
 
-def token_kinds(path: Path, end: int) -> NDArray[np.int64]:
+def _pictures(
+    plan: BuildPlan, held: Mapping[str, NDArray[Any]], record: Mapping[str, Any], tokens: int
+) -> Pictures | None:
+    """The images that count in the budget: as many as asked for, or the share that the pool has.
+
+    Args:
+        plan: the frozen plan.
+        held: columns of the pool.
+        record: what `pool.json` says.
+        tokens: tokens of the pool.
+
+    Raises:
+        DataError: when images shall count and the pool has none.
+    """
+    if plan.spec.tokens.image is None:
+        return None
+    ends, budget = held["images"], plan.spec.budget
+    count = int((ends > 0).sum())
+    if not count:
+        raise DataError("no record has an image", where="tokens.image", hint="name their key in pool.columns.media")
+    own = tokens - int(held["lengths"][held["leaked"]].sum())
+    images = budget.tokens * count // own if budget.images is None else budget.images
+    return Pictures(ends, images, int(record["image"]))
+
+
+def token_kinds(path: Path, end: int, image: str | None = None) -> NDArray[np.int64]:
     """(V,) kind of every token for near copies: 0 keep, 1 a digit run, else words by opening blank, case and length.
 
     Args:
         path: a tokenizer.json.
         end: id of END, which is kept.
+        image: the image token, which is kept.
 
     Returns:
         (V,) kinds.
@@ -108,7 +142,7 @@ def token_kinds(path: Path, end: int) -> NDArray[np.int64]:
     texts = sorted((number, token) for token, number in tokenizer.get_vocab().items())
     for number, token in texts:
         bare = token.lstrip("Ġ▁ ")
-        if number == end or not bare.isascii():
+        if number == end or token == image or not bare.isascii():
             continue
         if bare.isdigit():
             kinds[number] = 1
@@ -124,21 +158,26 @@ def finish_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     plan, place = read_plan(root), Place(root)
     names, draws = list(plan.arms), range(plan.spec.corpus.draws)
     arms = [read_arm(place.arm(name, draw)) for name in names for draw in draws]
-    proof = prove_budget([BudgetRow(arm["arm"], arm["draw"], arm["tokens"], arm["supervised"]) for arm in arms])
+    rows = [
+        BudgetRow(a["arm"], a["draw"], a["tokens"], a["supervised"], int(a["balance"].get("images", 0))) for a in arms
+    ]
+    proof = prove_budget(rows)
     progress(0.5)
-    asked = plan.spec.match
+    asked, removed = plan.spec.match, read_object(place.survey / "removed.json")
     matched = None
     if asked is not None:
-        rows = [{"arm": arm["arm"], "draw": arm["draw"], **arm["balance"]} for arm in arms]
-        matched = match(rows, asked.calipers, reference=asked.reference, keep=asked.keep, relative=asked.relative)
+        table = [{"arm": arm["arm"], "draw": arm["draw"], **arm["balance"]} for arm in arms]
+        matched = match(table, asked.calipers, reference=asked.reference, keep=asked.keep, relative=asked.relative)
     answer = {
         "schema_version": "1.0",
         "name": plan.spec.corpus.name,
         "plan": plan.identity,
         "budget": proof,
         "pool": read_object(place.pool / "pool.json"),
-        "test_items": read_object(place.survey / "removed.json")["benchmarks"],
+        "test_items": removed["benchmarks"],
         "arms": arms,
         "match": matched,
     }
+    if "missing_images" in removed:
+        answer["missing_images"] = removed["missing_images"]
     write_json(place.built, answer)

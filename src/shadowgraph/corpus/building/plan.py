@@ -5,10 +5,9 @@ Here live: the plan, its identity, the paths of the output folder. Not here: the
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from shadowgraph.artifact import read_object
 from shadowgraph.corpus.adapters import ADAPTERS
@@ -16,11 +15,10 @@ from shadowgraph.corpus.benchmark import Benchmark, read_benchmark
 from shadowgraph.corpus.document import Columns
 from shadowgraph.corpus.readers.files import find_files
 from shadowgraph.errors import DataError
-from shadowgraph.identity import fingerprint
+from shadowgraph.identity import file_identity, fingerprint
 from shadowgraph.spec.corpus import BenchmarkTable, ColumnsTable, CorpusArm, CorpusSpec
 
-ENDS = 1 << 16  # bytes of each end of a file that enter its digest
-PROGRAM = 1  # raised when a change of the code changes what is built
+PROGRAM = 2  # raised when a change of the code changes what is built
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,8 @@ class Place:
     """The paths of one output folder."""
 
     root: Path
+
+    OWN: ClassVar[tuple[str, ...]] = (".lock", "plan.json", "work", "arms", "built.json")
 
     @property
     def plan(self) -> Path:
@@ -61,16 +61,6 @@ class Place:
     def built(self) -> Path:
         """What was built; written last."""
         return self.root / "built.json"
-
-
-def file_identity(path: Path) -> dict[str, Any]:
-    """Name, size and digest of both ends of a file: enough to notice that a folder would be resumed on other data."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        digest = hashlib.sha256(stream.read(ENDS))
-        stream.seek(max(0, size - ENDS))
-        digest.update(stream.read(ENDS))
-    return {"name": path.name, "bytes": size, "ends": digest.hexdigest()[:32]}
 
 
 def columns_of(table: ColumnsTable) -> Columns:
@@ -120,14 +110,14 @@ class BuildPlan:
         return f"BuildPlan({name}: {len(self.files)} files, {arms} of {tokens} tokens)"
 
     @property
-    def pool_bytes(self) -> int:
-        """Bytes of the pool's files as they lie on disk."""
-        return sum(path.stat().st_size for path in self.files)
-
-    @property
     def arms(self) -> dict[str, CorpusArm]:
         """Arms by name."""
         return {arm.name: arm for arm in self.spec.arms}
+
+    def images(self, file: Path) -> Path:
+        """What the paths of images in a file of the pool are relative to."""
+        named = self.spec.pool.images
+        return file.parent if named is None else self.folder / named
 
     def frozen(self) -> dict[str, Any]:
         """The plan as it is written down."""

@@ -10,7 +10,7 @@ order of its documents' digests. So neither the order of files nor how they are 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from shadowgraph.artifact import read_object, whole, write_json
 from shadowgraph.corpus.batch import Batch, batch_of
+from shadowgraph.corpus.building.encoding import Encoder
+from shadowgraph.corpus.building.labels import LABELS, label_columns, read_column, write_labels
 from shadowgraph.corpus.building.plan import BuildPlan, Place, columns_of, read_plan, read_wanted, tokenizer_file
 from shadowgraph.corpus.clusters import pool_cells
 from shadowgraph.corpus.codebook import cells as published_cells
@@ -26,6 +28,7 @@ from shadowgraph.corpus.contamination import Contamination, index_items
 from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.features import Profile, log_probabilities
 from shadowgraph.corpus.kernels import kernels
+from shadowgraph.corpus.pictures import missing_images, refuse_missing, show_once
 from shadowgraph.corpus.readers.files import find_files, read_batches
 from shadowgraph.corpus.sketch import held_out, sketches
 from shadowgraph.corpus.target import UNIT, Target, fit_target, score
@@ -49,25 +52,45 @@ def survey_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     benchmarks = [read_wanted(table, plan.folder) for table in plan.spec.benchmarks]
     found = Contamination(index_items(benchmarks))
     profile = Profile()
+    lost: list[tuple[str, str]] = []
     for number, path in enumerate(plan.files):
         for batch in read_batches([path], columns_of(plan.spec.pool.columns), limit=plan.spec.pool.longest):
             profile.update(batch)
             found.update(batch)
+            lost += [(batch.name(d), batch.media[d] or "") for d in missing_images(batch, plan.images(path))]
         progress((number + 1) / len(plan.files))
+    if plan.spec.pool.missing_images == "refuse":
+        refuse_missing(lost)
     touched, findings = found.finish()
     save_arrays(place.survey / "pool.npz", **{name: getattr(profile, name) for name in PROFILE})
     if plan.spec.base is not None:
-        heard = Profile()
-        paths = find_files([plan.folder / name for name in plan.spec.base.files])
-        for batch in read_batches(paths, columns_of(plan.spec.base.columns)):
-            heard.update(batch)
-        save_arrays(place.survey / "base.npz", **{name: getattr(heard, name) for name in PROFILE})
-    removed = sorted({finding.document for finding in findings})
+        _hear(plan, place)
+    removed = sorted({finding.document for finding in findings} | {name for name, _ in lost})
     rows = [
         {"benchmark": t.benchmark, "items": t.items, "items_touched": t.items_touched, "documents": t.documents_touched}
         for t in touched
     ]
-    write_json(place.survey / "removed.json", {"documents": removed, "benchmarks": rows})
+    named = {"missing_images": [{"id": name, "image": path} for name, path in sorted(lost)]} if lost else {}
+    write_json(place.survey / "removed.json", {"documents": removed, "benchmarks": rows, **named})
+
+
+def _hear(plan: BuildPlan, place: Place) -> None:
+    """Count the base's text in hashed words, for novelty, and in tokens, END after every document, for divergence."""
+    import tokenizers
+
+    base = plan.spec.base
+    if base is None:
+        return
+    encoder = Encoder(
+        plan.spec.tokens, tokenizers.Tokenizer.from_file(str(tokenizer_file(plan.folder / plan.spec.tokens.tokenizer)))
+    )
+    heard, counts = Profile(), np.zeros(encoder.size, np.int64)
+    paths = find_files([plan.folder / name for name in base.files])
+    for batch in read_batches(paths, columns_of(base.columns)):
+        heard.update(batch)
+        counts += encoder.count(batch)
+    save_arrays(place.survey / "base.npz", **{name: getattr(heard, name) for name in PROFILE})
+    _save(place.survey / "base_tokens.npy", counts)
 
 
 def part_job(arguments: Mapping[str, Json], progress: Progress) -> None:
@@ -81,7 +104,8 @@ def part_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     removed = set(read_object(place.survey / "removed.json")["documents"])
     size = max(plan.files[number].stat().st_size, 1)
     done = 0
-    for batch in read_batches([plan.files[number]], columns_of(plan.spec.pool.columns), limit=plan.spec.pool.longest):
+    for read in read_batches([plan.files[number]], columns_of(plan.spec.pool.columns), limit=plan.spec.pool.longest):
+        batch = show_once(read, plan.spec.tokens.image)
         out = held_out(batch) | np.array([batch.name(d) in removed for d in range(len(batch))], bool)
         measure.update(batch.take(np.flatnonzero(~out)), leaked=False)
         measure.left_out += int(out.sum())
@@ -100,7 +124,7 @@ class _Measure:
 
     def __init__(self, plan: BuildPlan, place: Place, tokenizer: Any) -> None:
         """Fit the targets against the counted pool."""
-        self.spec, self.tokenizer, self.left_out = plan.spec, tokenizer, 0
+        self.spec, self.left_out = plan.spec, 0
         pool = _profile(place.survey / "pool.npz")
         self.targets: list[Target] = [
             fit_target(read_wanted(table, plan.folder), pool) for table in plan.spec.benchmarks
@@ -110,14 +134,11 @@ class _Measure:
             heard = _profile(place.survey / "base.npz")
             both = [log_probabilities(each.grams.sum(axis=0).astype(np.float64)) for each in (pool, heard)]
             self.new = np.rint((both[0] - both[1]) * UNIT).astype(np.int32)
-        end = tokenizer.token_to_id(plan.spec.tokens.end)
-        if end is None:
-            raise DataError(f"the tokenizer has no token {plan.spec.tokens.end!r}", where="tokens.end")
-        self.end = int(end)
-        self.wide = tokenizer.get_vocab_size() > 1 << 16
+        self.encoder = Encoder(plan.spec.tokens, tokenizer)
         self.tokens: list[NDArray[Any]] = []
         self.bags: list[Bags] = []
         self.lists: dict[str, list[Any]] = {}
+        self.known: dict[str, str] = {}
 
     def update(self, batch: Batch, *, leaked: bool) -> None:
         """Take in a batch."""
@@ -125,15 +146,18 @@ class _Measure:
             return
         names = [batch.name(d) for d in range(len(batch))]
         texts = [batch.text(d) for d in range(len(batch))]
-        lengths, prompts = self._encode(texts)
+        made = self.encoder.encode(batch, names)
+        self.tokens += made.tokens
         columns: dict[str, Any] = {
-            "lengths": lengths,
-            "prompts": prompts,
+            "lengths": made.lengths,
+            "prompts": made.prompts,
             "leaked": np.full(len(batch), leaked),
-            "texts": np.array([_digest(text) for text in texts], np.uint64),
+            "texts": np.array([_digest(_whole(*each)) for each in zip(texts, batch.media, strict=True)], np.uint64),
             "keys": np.array([_digest(name) for name in names], np.uint64),
             "published": published_cells(sketches(batch)),
         }
+        if self.encoder.image is not None:
+            columns["images"] = made.images
         for target in self.targets:
             scores = score(target, batch)
             columns[f"content/{target.name}"] = scores.content
@@ -145,37 +169,23 @@ class _Measure:
         self.bags.append(bags_of(batch))
         for name, values in columns.items():
             self.lists.setdefault(name, []).append(values)
-        for name, labels in (("name", names), ("source", batch.sources), ("family", batch.families)):
-            self.lists.setdefault(name, []).extend(labels)
-        self.lists.setdefault("format", []).extend(batch.formats)
-
-    def _encode(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tokens of each text in its template, END included, and those before its answer."""
-        rule = self.spec.tokens
-        told = [rule.template.replace("{text}", text) for text in texts]
-        lengths, prompts = np.zeros(len(told), np.int64), np.zeros(len(told), np.int64)
-        kind = np.uint32 if self.wide else np.uint16
-        encode = self.tokenizer.encode_batch if rule.answer_after else self.tokenizer.encode_batch_fast
-        for place, encoding in enumerate(encode(told, add_special_tokens=False)):
-            ids = np.array([*encoding.ids, self.end], kind)
-            self.tokens.append(ids)
-            lengths[place] = len(ids)
-            at = told[place].rfind(rule.answer_after) if rule.answer_after else -1
-            if at >= 0 and rule.answer_after is not None:
-                begin = at + len(rule.answer_after)
-                prompts[place] = sum(1 for _, stop in encoding.offsets if stop <= begin)
-        return lengths, prompts
+        self.lists.setdefault("name", []).extend(names)
+        for name, labels in (("source", batch.sources), ("family", batch.families), ("format", batch.formats)):
+            self.lists.setdefault(name, []).extend(self.known.setdefault(label, label) for label in labels)
+        self.lists.setdefault("media", []).extend(batch.media)
 
     def write(self, folder: Path) -> None:
         """Write the part; its record last."""
-        kind = np.uint32 if self.wide else np.uint16
+        kind = self.encoder.kind
         arrays = {n: np.concatenate(v) for n, v in self.lists.items() if v and isinstance(v[0], np.ndarray)}
         _save(folder / "tokens.npy", np.concatenate([*self.tokens, np.zeros(0, kind)]))
         save_arrays(folder / "columns.npz", **arrays)
         _save_bags(folder, join_bags(self.bags))
-        labels = {n: self.lists.get(n, []) for n in ("name", "source", "family", "format")}
+        labels = {n: self.lists.get(n, []) for n in (*LABELS, "media") if n != "media" or any(self.lists.get(n, []))}
         write_labels(folder / "labels.parquet", labels)
-        record = {"documents": len(labels["name"]), "left_out": self.left_out, "end": self.end}
+        record = {"documents": len(labels["name"]), "left_out": self.left_out, "end": self.encoder.end}
+        if self.encoder.image is not None:
+            record["image"] = self.encoder.image
         write_json(folder / "part.json", record)
 
 
@@ -192,9 +202,8 @@ def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         raise DataError("no documents are left in the pool", where="pool.files")
     loaded = [np.load(folder / "columns.npz", allow_pickle=False) for folder in parts]
     columns = {name: np.concatenate([each[name] for each in loaded]) for name in loaded[0].files}
-    read = [read_labels(folder / "labels.parquet") for folder in parts]
-    labels: dict[str, list[str]] = {name: [label for each in read for label in each[name]] for name in read[0]}
-    order = _own_order(columns, labels["name"])
+    papers = [folder / "labels.parquet" for folder in parts]
+    order = _own_order(columns, [name or "" for name in read_column(papers, "name")])
     progress(0.2)
     starts = np.concatenate([np.cumsum(each["lengths"]) - each["lengths"] for each in loaded])
     owner = np.repeat(np.arange(len(parts)), [len(each["lengths"]) for each in loaded])
@@ -210,7 +219,7 @@ def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         out.flush()
     progress(0.5)
     columns = {name: values[order] for name, values in columns.items()}
-    write_labels(place.pool / "labels.parquet", {n: [v[d] for d in order.tolist()] for n, v in labels.items()})
+    _order_labels(papers, order, place.pool / "labels.parquet")
     vectors = _topic_vectors(parts, order, columns["leaked"])
     cells = pool_cells(vectors, plan.spec.corpus.seed)
     _save(place.pool / "vectors.npy", vectors)
@@ -223,6 +232,8 @@ def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         "left_out": sum(read_object(folder / "part.json")["left_out"] for folder in folders),
         "end": read_object(parts[0] / "part.json")["end"],
     }
+    if plan.spec.tokens.image is not None:
+        record["image"] = read_object(parts[0] / "part.json")["image"]
     write_json(place.pool / "pool.json", record)
 
 
@@ -243,6 +254,18 @@ def _topic_vectors(parts: list[Path], order: NDArray[np.int64], leaked: NDArray[
     sample = join_bags(pieces).take(np.argsort(np.argsort(chosen, kind="stable"), kind="stable"))
     topics = learn_topics(sample)
     return np.concatenate([topics.vectors(each) for each in held])[order]
+
+
+def _order_labels(papers: Sequence[Path], order: NDArray[np.int64], path: Path) -> None:
+    """Write the labels of all parts in the pool's order; one column at a time is in memory."""
+    import pyarrow as pa
+
+    known = {name for paper in papers for name in label_columns(paper)}
+    columns: dict[str, Any] = {}
+    for name in (each for each in (*LABELS, "media") if each in known):
+        values = read_column(papers, name)
+        columns[name] = pa.array((values[d] for d in order.tolist()), pa.string(), size=len(order))
+    write_labels(path, columns)
 
 
 def _own_order(columns: Mapping[str, NDArray[Any]], names: list[str]) -> NDArray[np.int64]:
@@ -275,6 +298,11 @@ def _profile(path: Path) -> Profile:
     return Profile(*(held[name] for name in PROFILE))
 
 
+def _whole(text: str, image: str | None) -> str:
+    """What makes a record: its text, and the image beside it."""
+    return text if image is None else f"{text}\x00{image}"
+
+
 def _digest(text: str) -> int:
     """64 bits of a text's digest."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
@@ -296,21 +324,3 @@ def _read_bags(folder: Path) -> Bags:
     """Bags of a part."""
     buckets, counts = (np.load(folder / f"bag_{name}.npy", mmap_mode="r") for name in ("buckets", "counts"))
     return Bags(np.load(folder / "bag_sizes.npy"), buckets, counts)
-
-
-def write_labels(path: Path, columns: Mapping[str, list[str]]) -> None:
-    """Write columns of text as Parquet."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with whole(path) as temporary:
-        pq.write_table(
-            pa.table({n: pa.array(v, pa.string()) for n, v in columns.items()}), temporary, compression="zstd"
-        )
-
-
-def read_labels(path: Path) -> dict[str, list[str]]:
-    """Read columns of text."""
-    import pyarrow.parquet as pq
-
-    return pq.read_table(path).to_pydict()

@@ -60,7 +60,7 @@ def blend(arm: CorpusArm, ground: Ground) -> Fill:
     first = ground.take(aligned_order(arm, ground), arm.name, near)
     order = ground.random_order()
     rest = order[~np.isin(order, first.documents)]
-    return join([first, ground.take(rest, arm.name, ground.budget - near)])
+    return join([first, ground.take(rest, arm.name, ground.budget - near, begin=near)])
 
 
 def mixture(arm: CorpusArm, ground: Ground) -> Fill:
@@ -75,6 +75,9 @@ def mixture(arm: CorpusArm, ground: Ground) -> Fill:
 def leak(arm: CorpusArm, ground: Ground) -> Fill:
     """A share of tokens that is the test items themselves, again and again if need be, the rest random documents.
 
+    Where lengths are matched, the rest are so many documents that the arm has as many as the random one: where items
+    are short, they are a little longer.
+
     Raises:
         DataError: when the pool holds no test items.
     """
@@ -87,7 +90,12 @@ def leak(arm: CorpusArm, ground: Ground) -> Fill:
     order = items[np.argsort(ground.uniform("leak")[items], kind="stable")]
     cycles = -(-share // max(1, int(ground.pool.lengths[order].sum())))
     leaked = fill(np.tile(order, cycles), ground.pool.lengths, share, arm.name)
-    return join([leaked, ground.take(ground.random_order(), arm.name, ground.budget - share)])
+    rest, others = ground.random_order(), ground.documents(arm.name)
+    if others is not None:
+        documents = others - len(leaked.documents)
+        return join([leaked, ground.take_counted(rest, arm.name, ground.budget - share, documents)])
+    images = ground.images(0, ground.budget)  # test items have none
+    return join([leaked, ground.take(rest, arm.name, ground.budget - share, images=images)])
 
 
 def share_of(arm: CorpusArm) -> float:

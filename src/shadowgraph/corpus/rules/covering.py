@@ -21,25 +21,26 @@ def covering(arm: CorpusArm, ground: Ground, budget: int | None = None) -> Fill:
     Args:
         arm: `method` says how: by cells (the default), by facility location, or by k-center.
         ground: without cells, family x format stand for them.
-        budget: tokens; the whole budget by default.
+        budget: tokens, the last of the arm; the whole budget by default.
 
     Raises:
         DataError: when a method needs vectors and the pool has none.
     """
     wanted = ground.budget if budget is None else budget
+    begin = ground.budget - wanted
     candidates, lengths = ground.candidates, ground.pool.lengths
     key = ground.uniform("covering")
     sequence = candidates[np.argsort(key[candidates], kind="stable")]
     if arm.method == "clusters":
         if ground.cells is None:
-            return ground.take(pace(sequence, _strata(ground), lengths), arm.name, wanted)
+            return ground.take(pace(sequence, _strata(ground), lengths), arm.name, wanted, begin=begin)
         quotas = ground.strata() if ground.match_lengths else None
         order = balanced_order(ground.cells, key, sequence, lengths, budget=wanted, quotas=quotas)
-        return ground.take(order, arm.name, wanted)
+        return ground.take(order, arm.name, wanted, begin=begin)
     if ground.vectors is None:
         raise DataError(f'the method "{arm.method}" needs vectors of the pool', where=arm.name)
     choose = facility_order if arm.method == "facility" else far_order
-    return ground.take(choose(ground.vectors, sequence, lengths, wanted), arm.name, wanted)
+    return ground.take(choose(ground.vectors, sequence, lengths, wanted), arm.name, wanted, begin=begin)
 
 
 def covering_new(arm: CorpusArm, ground: Ground) -> Fill:

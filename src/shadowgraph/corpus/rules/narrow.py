@@ -41,17 +41,33 @@ def _few_patterns(arm: CorpusArm, ground: Ground) -> Fill:
     turn = np.argsort(ground.keyed("patterns", [str(kind) for kind in kinds.tolist()]), kind="stable")
     free = turn.tolist()
     order = ground.random_order()
+    shown = np.zeros(len(kinds), np.int64)
+    if ground.pictures is not None:
+        shown = np.bincount(inverse, weights=ground.pictures.ends[candidates] > 0, minlength=len(kinds)).astype(
+            np.int64
+        )
     parts: list[Fill] = []
+    filled = 0
     for quota in shares(ground.budget, arm.patterns, arm.skew):
-        found = next((pattern for pattern in free if held[pattern] >= quota), None)
-        if found is None:
+        images = ground.images(filled, filled + quota)
+        able = (place for place, pattern in enumerate(free) if held[pattern] >= quota and shown[pattern] >= images)
+        part: Fill | None = None
+        for place in able:
+            try:
+                part = ground.take(order[labels[order] == kinds[free[place]]], arm.name, quota, images=images)
+            except DataError:  # enough of both, but the texts between its images do not fill what they leave
+                continue
+            del free[place]
+            break
+        if part is None:
+            wanted = f"{quota} tokens" + (f" and {images} images" if images else "")
             raise DataError(
-                f"no pattern holds the {quota} tokens that {arm.patterns} patterns with skew {arm.skew:g} ask for",
+                f"no pattern holds the {wanted} that {arm.patterns} patterns with skew {arm.skew:g} ask for",
                 where=arm.name,
                 hint="ask for more patterns or less skew, or enlarge the pool; nothing is repeated silently",
             )
-        free.remove(found)
-        parts.append(ground.take(order[labels[order] == kinds[found]], arm.name, quota))
+        parts.append(part)
+        filled += quota
     return join(parts)
 
 

@@ -55,11 +55,13 @@ def backwards(chosen: Fill, ground: Ground) -> NDArray[np.int64]:
 
 
 def _renamed(ground: Ground, sequences: NDArray[Any]) -> NDArray[Any]:
-    """Every token id replaced by another, one to one among the ids the pool uses; END stays."""
+    """Every token id replaced by another, one to one among the ids the pool uses; END and image tokens stay."""
     used = np.unique(ground.pool.tokens)
     used = used[used != ground.end]
+    if ground.pictures is not None:
+        used = used[used != ground.pictures.token]
     names = generator(ground.seed, "renamed", f"draw-{ground.draw}").permutation(used)
-    table = np.arange(int(max(used.max(initial=0), ground.end)) + 1)
+    table = np.arange(int(max(ground.pool.tokens.max(), ground.end)) + 1)
     table[used] = names
     return table[sequences].astype(sequences.dtype)
 

@@ -24,7 +24,7 @@ from shadowgraph.corpus.contamination import ItemIndex, index_items
 from shadowgraph.corpus.readers.files import read_span
 from shadowgraph.corpus.readers.span import WHOLE, Span, cut_file
 from shadowgraph.corpus.survey.measures import Counted, Measures
-from shadowgraph.corpus.survey.plan import Layout, Order, Plan, claim, freeze
+from shadowgraph.corpus.survey.plan import Layout, Order, Plan, claim_survey, freeze
 from shadowgraph.corpus.survey.result import conclude, write_findings
 from shadowgraph.errors import Defect, EnvironmentFault
 from shadowgraph.identity import Json, versions
@@ -76,8 +76,8 @@ def survey(
     plan = freeze(order)
     if root is None:
         with tempfile.TemporaryDirectory(prefix="shadowgraph-") as folder:
-            return _run(plan, claim(plan, Path(folder) / "survey"), jobs, display)
-    layout = claim(plan, root, overwrite=overwrite)
+            return _run(plan, claim_survey(plan, Path(folder) / "survey"), jobs, display)
+    layout = claim_survey(plan, root, overwrite=overwrite)
     if layout.complete.exists():
         return read_object(layout.result)
     return _run(plan, layout, jobs, display)
@@ -210,7 +210,8 @@ def _fresh(layout: Layout, plan_hash: str, role: str) -> Counted:
     base = Counted()
     if layout.base.exists() and not base.read(layout.base):
         raise EnvironmentFault("the counts of the base are damaged", where=str(layout.base), hint="delete that file")
-    return Measures.fresh(context(str(layout.plan), plan_hash)[1], base.anchors)
+    packing = Plan(read_object(layout.plan)).packing
+    return Measures.fresh(context(str(layout.plan), plan_hash)[1], base.anchors, packing)
 
 
 @lru_cache(maxsize=1)

@@ -27,6 +27,7 @@ from shadowgraph.corpus.features import Profile
 from shadowgraph.corpus.kernels import describing
 from shadowgraph.corpus.kernels.constants import BUCKETS
 from shadowgraph.corpus.novelty import Novelty
+from shadowgraph.corpus.packed import Packed, Packing
 from shadowgraph.corpus.passages import Passages
 from shadowgraph.corpus.rarefaction import Rarefaction
 from shadowgraph.corpus.repeats import Repeats
@@ -157,6 +158,7 @@ class Measures(Counted):
         repeats: places of texts, counted in documents of the files in their order.
         sources: documents, words and bytes of each source.
         traces: stretches of benchmark items; None where there is no benchmark.
+        packed: documents in their declared order; None where none is declared.
     """
 
     passages: Passages = field(default_factory=Passages)
@@ -167,6 +169,7 @@ class Measures(Counted):
     repeats: Repeats = field(default_factory=Repeats)
     sources: Sources = field(default_factory=Sources)
     traces: Contamination | None = None
+    packed: Packed | None = None
     _waiting: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = field(default_factory=list, repr=False)
 
     PARTS: ClassVar[tuple[str, ...]] = (
@@ -174,10 +177,11 @@ class Measures(Counted):
     )  # fmt: skip
 
     @classmethod
-    def fresh(cls, index: ItemIndex | None, anchors: Anchors | None) -> Measures:
+    def fresh(cls, index: ItemIndex | None, anchors: Anchors | None, packing: Packing | None = None) -> Measures:
         """Nothing counted yet; items are looked for where there is an index, anchors where there are any."""
         traces = None if index is None else Contamination(index)
-        return cls(coverage=Coverage(anchors if anchors is not None and len(anchors.keys) else None), traces=traces)
+        coverage = Coverage(anchors if anchors is not None and len(anchors.keys) else None)
+        return cls(coverage=coverage, traces=traces, packed=None if packing is None else Packed(packing))
 
     def update(self, batch: Batch) -> None:
         """Count a batch."""
@@ -194,6 +198,8 @@ class Measures(Counted):
             self.settle()
         if self.traces is not None:
             self.traces.update(batch)
+        if self.packed is not None:
+            self.packed.update(batch)
 
     def settle(self) -> None:
         """Sort in the places that are waiting."""
@@ -220,6 +226,8 @@ class Measures(Counted):
         self.sources.merge(other.sources)
         if self.traces is not None and other.traces is not None:
             self.traces.merge(other.traces)
+        if self.packed is not None and other.packed is not None:
+            self.packed.merge(other.packed)
 
     def arrays(self) -> Arrays:
         """Everything as named arrays; rows of sources and traces as text."""
@@ -229,6 +237,9 @@ class Measures(Counted):
         if self.traces is not None:
             found["traces.documents"] = self.traces.documents
             found["traces.rows"] = _text([asdict(trace) for trace in self.traces.traces])
+        if self.packed is not None:
+            self.packed.settle()
+            found["packed.rows"] = self.packed.rows
         return found
 
     def take(self, held: Mapping[str, NDArray[Any]]) -> None:
@@ -238,6 +249,8 @@ class Measures(Counted):
         if self.traces is not None:
             self.traces.documents = held["traces.documents"]
             self.traces.traces = [_trace(row) for row in json.loads(bytes(held["traces.rows"]))]
+        if self.packed is not None:
+            self.packed.rows = held["packed.rows"]
 
 
 def _text(value: Any) -> NDArray[np.uint8]:

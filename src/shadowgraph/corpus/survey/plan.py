@@ -8,23 +8,21 @@ of whole files would cost another pass. Paths are kept in the plan and never ent
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from shadowgraph.artifact import read_object, write_json
+from shadowgraph.artifact import claim
 from shadowgraph.corpus.adapters import ADAPTERS, Adapter
 from shadowgraph.corpus.benchmark import Benchmark, read_benchmark
 from shadowgraph.corpus.document import Columns
 from shadowgraph.corpus.kernels.constants import VERSION
+from shadowgraph.corpus.packed import Packed, Packing
 from shadowgraph.corpus.readers.files import find_files
-from shadowgraph.errors import EnvironmentFault, SpecError
-from shadowgraph.identity import fingerprint
+from shadowgraph.errors import SpecError
+from shadowgraph.identity import file_identity, fingerprint
 
-END = 1 << 16  # bytes of each end of a file that its digest covers
 FINEST = 64 << 20  # bytes of a job at least
 MOST_JOBS = 256
 PROGRAM = 1  # raised when a change of the code changes what a part holds
@@ -59,6 +57,7 @@ class Order:
         base: files of what the base model read before; the reference of every ratio. Empty: the corpus itself.
         columns: names of keys.
         name: the name of the corpus on the page.
+        packing: how the corpus would be shown to a model; None: mixing is not measured.
     """
 
     files: Sequence[Path]
@@ -66,6 +65,7 @@ class Order:
     base: Sequence[Path] = ()
     columns: Columns = field(default_factory=Columns)
     name: str = ""
+    packing: Packing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,12 @@ class Plan:
     def columns(self) -> Columns:
         """Names of keys."""
         return Columns(**self.frozen["columns"])
+
+    @property
+    def packing(self) -> Packing | None:
+        """The declared packing."""
+        held = self.frozen.get("packing")
+        return None if held is None else Packing(**held)
 
     def files(self, role: str) -> list[Path]:
         """Files of the "corpus" or of the "base"."""
@@ -115,7 +121,7 @@ def freeze(order: Order) -> Plan:
     """Check an order and freeze it; every file must exist, every benchmark have an adapter or a mapping.
 
     Raises:
-        SpecError: for an unknown adapter or two benchmarks of one name.
+        SpecError: for an unknown adapter, two benchmarks of one name, or a packing into nothing.
         DataError: for a missing file.
         EnvironmentFault: for a file that cannot be opened.
     """
@@ -145,20 +151,16 @@ def freeze(order: Order) -> Plan:
             for each in order.benchmarks
         ],
     }  # fmt: skip
+    if order.packing is not None:
+        Packed(order.packing)  # refuses sizes of nothing
+        frozen["packing"] = asdict(order.packing)
     return Plan({**frozen, "plan_hash": Plan(frozen).hash})
 
 
 def _identity(path: Path) -> dict[str, Any]:
-    """A file by name, size and the digest of its two ends."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
-            ends = hashlib.sha256(stream.read(END))
-            stream.seek(max(0, size - END))
-            ends.update(stream.read(END))
-    except OSError as error:
-        raise EnvironmentFault(f"cannot be read ({error.strerror})", where=str(path)) from error
-    return {"path": str(path.resolve()), "name": path.name, "bytes": size, "ends": ends.hexdigest()[:16]}
+    """A file by place, name, size and the digest of its two ends."""
+    found = file_identity(path)
+    return {**found, "path": str(path.resolve()), "ends": found["ends"][:16]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,37 +227,12 @@ class Layout:
         """What one job counted."""
         return self.root / "parts" / f"{role}-{number:05d}.npz"
 
-    def clear(self) -> None:
-        """Delete our own files and folders, and nothing else."""
-        for name in self.OWN:
-            path = self.root / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
 
-
-def claim(plan: Plan, root: Path, *, overwrite: bool = False) -> Layout:
+def claim_survey(plan: Plan, root: Path, *, overwrite: bool = False) -> Layout:
     """Make a folder the folder of this plan, or find that it is already.
 
     Raises:
         SpecError: the folder holds another plan, or files that are no survey of ours.
     """
-    if root.exists() and not root.is_dir():
-        raise SpecError("is a file, not a folder", where=str(root), hint="choose another --output")
-    layout = Layout(root)
-    if layout.plan.exists():
-        held = read_object(layout.plan).get("plan_hash")
-        if held == plan.frozen["plan_hash"]:
-            return layout
-        if not overwrite:
-            raise SpecError(
-                f"the folder belongs to the plan {held}, and this is the plan {plan.frozen['plan_hash']}",
-                where=str(root),
-                hint="choose another --output, or pass --overwrite to delete what is there",
-            )
-        layout.clear()
-    elif root.exists() and any(root.iterdir()):
-        raise SpecError("the folder is not empty and holds no survey", where=str(root), hint="choose another --output")
-    write_json(layout.plan, plan.frozen)
-    return layout
+    claim(root, plan.frozen, Layout.OWN, key="plan_hash", kind="survey", overwrite=overwrite)
+    return Layout(root)

@@ -48,6 +48,8 @@ def readings_of(corpus: Measures, base: Counted | None) -> dict[str, Any]:
         "concentration": [row for row in _estimates(concentration) if not row["name"].startswith("spectrum")],
         "repeats": _estimates(corpus.repeats.finish()),
     }
+    if corpus.packed is not None:
+        groups["mixing"] = _estimates(corpus.packed.finish())
     spectrum = [
         {"times": _class(low, bounds), **reading(asdict(share))} for low, share in concentration.spectrum.items()
     ]

@@ -72,6 +72,8 @@ def conclude(
         "clusters": clusters_of(corpus.coverage, targets),
         **readings_of(corpus, base if against is not None else None),
     }
+    if plan.packing is not None:
+        result["packing"] = asdict(plan.packing)
     result["answer"] = {"sentences": sentences_of(result), "limits": limits_of(result)}
     result["provenance"] = {
         "plan_hash": plan.frozen["plan_hash"],
