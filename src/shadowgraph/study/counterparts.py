@@ -88,7 +88,7 @@ def _claim(layout: Layout, asked: Mapping[str, Json], *, overwrite: bool) -> Non
                 where=str(layout.counterparts),
                 hint="give that number, or pass --overwrite",
             )
-        clear(root, ["counterparts"])
+        clear(layout.root, ["counterparts"])
     write_json(mark, asked)
 
 
