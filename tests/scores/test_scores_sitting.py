@@ -19,7 +19,7 @@ from shadowgraph.scores.counterparts.table import RULES
 from shadowgraph.scores.exam import Exam, plain_name, rows_of, rules_of
 from shadowgraph.scores.item import read_scores
 from shadowgraph.scores.question import Question
-from shadowgraph.scores.row import Row
+from shadowgraph.scores.row import Row, kind_of
 from shadowgraph.scores.sitting import sit
 from shadowgraph.scores.suite import write_suite
 
@@ -68,13 +68,13 @@ def free(count: int = 6) -> list[Question]:
 def test_every_question_is_asked_or_declined_under_every_rule() -> None:
     exam = Exam({"my towns": chosen(), "2sums": free()}, rules_of(panel=True), seed=4)
     for part in exam.splits:
-        assert len({probe.kind for probe in part.probes}) < 2
+        assert len({kind_of(row) for row in part.rows}) < 2
     for name, questions in exam.tasks.items():
         for rule in RULES:
             parts = [part for part in exam.splits if (part.task, part.form) == (name, rule)]
-            assert sum(len(part.probes) + sum(part.declined.values()) for part in parts) == len(questions)
+            assert sum(len(part.rows) + sum(part.declined.values()) for part in parts) == len(questions)
             wanted = [dressed(RULES[rule], question, 4) for question in questions]
-            assert {probe.id for part in parts for probe in part.probes} == {
+            assert {row["id"] for part in parts for row in part.rows} == {
                 probe.id for probe in wanted if not isinstance(probe, Declined)
             }
     assert {"my_towns", "task_2sums"} <= set(rows_of(exam.splits))
@@ -85,18 +85,32 @@ def test_every_question_is_asked_or_declined_under_every_rule() -> None:
 
 def test_a_few_items_are_drawn_by_seed_and_id_and_dressed_alike() -> None:
     few, more = (Exam({"towns": chosen(30)}, rules_of(False, ["permuted"]), items, 1) for items in (5, 9))
-    whole = {
-        probe.id: probe for part in Exam({"towns": chosen(30)}, few.rules, None, 1).splits for probe in part.probes
-    }
-    drawn, wider = ({probe.id: probe for part in exam.splits for probe in part.probes} for exam in (few, more))
-    assert [len(part.probes) for part in few.splits] == [5, 5]
+    whole = {row["id"]: row for part in Exam({"towns": chosen(30)}, few.rules, None, 1).splits for row in part.rows}
+    drawn, wider = ({row["id"]: row for part in exam.splits for row in part.rows} for exam in (few, more))
+    assert [len(part.rows) for part in few.splits] == [5, 5]
     assert drawn.items() < wider.items() < whole.items()
+
+
+def test_drawn_pictures_are_asked_as_made_blind_and_in_other_dress(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    exam = Exam(rules=rules_of(panel=False, named=["permuted"]), drawn=6, seed=2)
+    told = {(part.task, part.form, part.distance) for part in exam.splits}
+    assert {("perception", "original", ""), ("perception", "blind", ""), ("reasoning", "permuted", "near")} <= told
+    assert any(form.startswith("picture_") and distance == "far" for _, form, distance in told)
+    assert exam.pictured is not None
+    suite = write_suite(rows_of(exam.splits), tmp_path / "suite", pictures=exam.pictured.pictures)
+    assert suite.pictures
+    asked = [row["id"] for part in exam.splits for row in part.rows if part.form == "original"]
+    assert len(asked) == 6
+    assert Exam(drawn=6).plan != Exam(drawn=7).plan
 
 
 def test_exams_that_are_none() -> None:
     wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "nothing to score"),
         ({"tasks": {"a": free()}, "suite": Path("s")}, "a suite is asked as it is"),
+        ({"tasks": {"a": free()}, "drawn": 3}, "pictures are asked alone"),
+        ({"drawn": -1}, "-1 pictures"),
         ({"tasks": {"a": free()}, "rules": ("sung",)}, "no rule is called 'sung'; known: original"),
         ({"tasks": {"a-b": free(), "a b": free()}}, "two tasks are written 'a_b'"),
     )

@@ -40,6 +40,9 @@ def score_command(
     ] = None,
     include: Annotated[Path | None, typer.Option(help="Folder of your own lm-eval task files.")] = None,
     suite: Annotated[Path | None, typer.Option(help="A written suite, asked as it is.")] = None,
+    drawn: Annotated[
+        int | None, typer.Option(min=1, help="Questions about drawn pictures, for a model of images and text.")
+    ] = None,
     panel: Annotated[bool, typer.Option("--panel", help="Ask every task in every dress.")] = False,
     rules: Annotated[str, typer.Option(help="Ask every task in these dresses, with commas.")] = "",
     endpoint: Annotated[str, typer.Option(help="Address of a server instead of MODEL, commonly ending in /v1.")] = "",
@@ -72,7 +75,7 @@ def score_command(
     names = tuple(lm_eval or ())
     if names and (len(chosen) > 1 or endpoint or items is not None or dry_run):
         tasks, names = _with_tasks_of(tasks, names, include), ()
-    exam = Exam(tasks, chosen, items, seed, suite, names, include)
+    exam = Exam(tasks, chosen, items, seed, suite, names, include, drawn)
     if subject is None:
         _describe(exam, as_json)
         return
@@ -171,13 +174,13 @@ def _describe(exam: Exam, as_json: bool) -> None:
     if as_json:
         splits = [
             {"split": part.split, "task": part.task, "form": part.form, "distance": part.distance,
-             "items": len(part.probes), "declined": dict(part.declined)}
+             "items": len(part.rows), "declined": dict(part.declined)}
             for part in exam.splits
         ]  # fmt: skip
         emit_json({"schema_version": "1.0", "kind": "scores plan", **exam.plan, "splits": splits})
         return
     for part in exam.splits:
         declined = "".join(f"; {items:,} declined, {printable(why)}" for why, items in part.declined.items())
-        typer.echo(f"{part.split}: {len(part.probes):,} items{declined}")
+        typer.echo(f"{part.split}: {len(part.rows):,} items{declined}")
     requests = sum(len(row.get("continuations", ("reply", "answer"))) for each in rows.values() for row in each)
     typer.echo(f"about {requests:,} requests; nothing was asked")

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from shadowgraph.errors import DataError, SpecError, printable
+from shadowgraph.errors import DataError, SpecError, printable, require
 from shadowgraph.identity import Json, fingerprint
-from shadowgraph.scores.counterparts.rule import Probe
 from shadowgraph.scores.counterparts.table import RULES
+from shadowgraph.scores.counterparts.text_rules import TEXT_RULES
 from shadowgraph.scores.panel import CHAINED, panel
 from shadowgraph.scores.question import Question
 from shadowgraph.scores.suite import read_suite
+from shadowgraph.worlds.visual import KINDS
+
+if TYPE_CHECKING:
+    from shadowgraph.scores.visual_panel import VisualPanel
 
 ORIGINAL = "original"
 ASKED = (*RULES, CHAINED)
+TEXT = frozenset(rule.name for rule in TEXT_RULES)
 PROGRAM = 1  # raised when a change of the code changes what is asked
 
 
@@ -34,6 +39,7 @@ class Exam:
     Attributes:
         tasks: for each task its questions.
         rules: names of dresses, "original" among them.
+        drawn: drawn questions about pictures, beside no tasks; a rule about words or about pictures dresses them.
         items: questions of a task at most, drawn by seed and id; None takes all.
         seed: of the draw and of every dress.
         suite: folder of a written suite, asked as it is; beside no tasks.
@@ -48,6 +54,7 @@ class Exam:
     suite: Path | None = None
     named: tuple[str, ...] = ()
     include: Path | None = None
+    drawn: int | None = None
 
     def __post_init__(self) -> None:
         """Check that there is something to ask and that every rule is known.
@@ -55,10 +62,13 @@ class Exam:
         Raises:
             SpecError: there is nothing, a suite beside tasks, an unknown rule, or two names that make one split.
         """
-        if not (self.tasks or self.suite or self.named):
+        if not (self.tasks or self.suite or self.named or self.drawn):
             raise SpecError("there is nothing to score", where="score", hint="give a task, a benchmark or a suite")
         if self.tasks and self.suite:
             raise SpecError("a suite is asked as it is, tasks are dressed", where="score", hint="score them apart")
+        if self.drawn is not None and (self.drawn < 1 or self.tasks or self.suite or self.named):
+            found = "pictures are asked alone, at least one" if self.drawn > 0 else f"{self.drawn} pictures"
+            raise SpecError(found, where="score", hint="score them apart")
         if unknown := [name for name in self.rules if name not in ASKED]:
             raise SpecError(f"no rule is called {printable(unknown[0])!r}", hint=f"known: {', '.join(ASKED)}")
         names = [plain_name(name) for name in self.tasks]
@@ -76,7 +86,25 @@ class Exam:
             "seed": self.seed,
             "suite": None if self.suite is None else read_suite(self.suite).fingerprint,
             "named": list(self.named),
+            **({} if self.drawn is None else {"drawn": self.drawn}),
         }
+
+    @cached_property
+    def pictured(self) -> VisualPanel | None:
+        """The drawn questions with their pictures; None where none are asked for.
+
+        Raises:
+            EnvironmentFault: when the extra that draws is missing.
+        """
+        if self.drawn is None:
+            return None
+        require("PIL", "worlds")
+        from shadowgraph.scores.visual_panel import visual_panel
+        from shadowgraph.worlds.visual import visual_items
+
+        rules = [name for name in self.rules if name in TEXT]
+        looks = None if len(self.rules) > 1 else ()
+        return visual_panel(visual_items(self.seed, self.drawn), seed=self.seed, text_rules=rules, picture_rules=looks)
 
     @cached_property
     def splits(self) -> tuple[Dressed, ...]:
@@ -86,10 +114,10 @@ class Exam:
             SpecError: a task under a rule and another task make one split.
             DataError: no question of a task can be asked even as it is told.
         """
-        found: list[Dressed] = []
+        found: list[Dressed] = [] if self.pictured is None else list(_pictured(self.pictured))
         for name, questions in self.tasks.items():
             made = _dressed(name, questions, self)
-            if not made[0].probes:
+            if not made[0].rows:
                 reason = next(iter(made[0].declined), "it has no questions")
                 raise DataError(f"none of its questions can be asked ({reason})", where=f"task {printable(name)!r}")
             found += made
@@ -107,7 +135,7 @@ class Dressed:
         task: name of the task.
         form: name of the rule.
         distance: "near" or "far", as the rule says; "" for the original.
-        probes: what is asked, all of one kind.
+        rows: what is asked, all of one kind, as rows of a suite.
         declined: for each reason how many questions the rule did not take.
     """
 
@@ -115,7 +143,7 @@ class Dressed:
     task: str
     form: str
     distance: str
-    probes: tuple[Probe, ...]
+    rows: tuple[Mapping[str, Any], ...]
     declined: Mapping[str, int]
 
 
@@ -140,7 +168,7 @@ def plain_name(name: str) -> str:
 
 def rows_of(splits: Iterable[Dressed]) -> dict[str, list[dict[str, Any]]]:
     """The rows of a suite, empty splits left out."""
-    return {part.split: [probe.row() for probe in part.probes] for part in splits if part.probes}
+    return {part.split: [dict(row) for row in part.rows] for part in splits if part.rows}
 
 
 def _dressed(task: str, questions: Sequence[Question], exam: Exam) -> list[Dressed]:
@@ -159,5 +187,20 @@ def _dressed(task: str, questions: Sequence[Question], exam: Exam) -> list[Dress
             declined = next((why for split, why in reasons.items() if split not in others), {})
         for place, probes in enumerate(parts):
             suffix = "_replies" if place else ""
-            found.append(Dressed(name + suffix, task, rule, distance, probes, {} if place else declined))
+            rows = tuple(probe.row() for probe in probes)
+            found.append(Dressed(name + suffix, task, rule, distance, rows, {} if place else declined))
     return found
+
+
+def _pictured(panel: VisualPanel) -> Iterator[Dressed]:
+    """The splits of a panel of pictures; what a rule declined stands with the first split it made."""
+    told: set[str] = set()
+    for split, rows in panel.splits.items():
+        form = str(rows[0]["form"])
+        head = split.partition("_")[0]
+        distance = head if head in ("near", "far") else ""
+        task = next(kind for kind in KINDS if kind in split)
+        name = f"{distance}_{form}" if distance else form
+        declined = {} if name in told else panel.declined.get(name, {})
+        told.add(name)
+        yield Dressed(split, task, form, distance, tuple(rows), declined)

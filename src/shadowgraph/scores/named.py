@@ -50,12 +50,26 @@ def task_parts(engine: Engine, names: Sequence[str], include: Path | None) -> li
     """
     if not isinstance(engine, ModelEngine):
         raise SpecError("tasks by name need a model on this machine", where=engine.name, hint="write them as a suite")
-    with quiet(engine.threads), _silent():
-        found: dict[str, Any] = {}
-        indices = _Indices(include)
-        for name in names:
-            found |= _load(indices.knowing(name), name)
-        return [_part(engine, name, task) for name, task in found.items()]
+    with silent(engine.threads):
+        return [_part(engine, name, task) for name, task in load_tasks(names, include).items()]
+
+
+def load_tasks(names: Sequence[str], include: Path | None) -> dict[str, Any]:
+    """The lm-eval tasks behind names, ready to make requests; call it inside `silent`.
+
+    Args:
+        names: tasks, groups or tags.
+        include: folder of task files; names that it does not know are looked up among lm-eval's own.
+
+    Raises:
+        SpecError: when a name is not known.
+        EnvironmentFault: when a task's data are not on this machine.
+    """
+    found: dict[str, Any] = {}
+    indices = _Indices(include)
+    for name in names:
+        found |= _load(indices.knowing(name), name)
+    return found
 
 
 class _Indices:
@@ -127,7 +141,7 @@ def _scores(engine: ModelEngine, name: str, task: Any, tell: Progress) -> list[I
     engine.model.places = [f"task {printable(name)!r} request {n}" for n in range(len(task.instances))]
     engine.model.watch = None
     task.set_fewshot_seed(SHOTS_SEED)
-    with quiet(engine.threads), _silent():
+    with silent(engine.threads):
         tasks: Any = {"tasks": {name: task}, "groups": {}, "group_map": {}}
         results: Any = evaluate(lm=engine.model, task_dict=tasks, bootstrap_iters=0, log_samples=True)
     if results is None:
@@ -232,14 +246,15 @@ def _plain(name: str) -> str:
 
 
 @contextmanager
-def _silent() -> Generator[None]:
-    """Run without the progress bars of tasks and data sets."""
+def silent(threads: int) -> Generator[None]:
+    """Run with `threads` threads, without chatter and without the progress bars of tasks and data sets."""
     module: Any = lm_eval.api.task
     bar, shown = module.tqdm, not datasets.are_progress_bars_disabled()
     module.tqdm = partial(bar, disable=True)
     datasets.disable_progress_bars()
     try:
-        yield
+        with quiet(threads):
+            yield
     finally:
         module.tqdm = bar
         if shown:

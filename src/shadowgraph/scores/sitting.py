@@ -110,8 +110,9 @@ def _plan(exam: Exam, model: Path | Engine, batch: int, threads: int) -> dict[st
 def _sit(exam: Exam, model: Path | Engine, root: Path, **options: Any) -> dict[str, Any]:
     """Write the suite, score it, conclude; `options` are those of `score`."""
     suite = exam.suite
-    if exam.tasks:
-        suite = write_suite(rows_of(exam.splits), root / "suite").path
+    if exam.splits:
+        pictures = None if exam.pictured is None else exam.pictured.pictures
+        suite = write_suite(rows_of(exam.splits), root / "suite", pictures=pictures).path
     named: dict[str, Any] = {"tasks": exam.named, "include": exam.include} if exam.named else {}
     parts = root / "parts"
     scores = score(model, suite, folder=parts, **options, **named)
@@ -144,7 +145,7 @@ def conclude(scores: Sequence[ItemScore], dressed: Sequence[Dressed], seed: int)
     known = {part.split: part for part in dressed}
     originals: dict[str, list[str]] = {}
     for part in dressed:
-        if part.form == ORIGINAL and part.probes:
+        if part.form == ORIGINAL and part.rows:
             originals.setdefault(part.task, []).append(part.split)
     rows: list[dict[str, Any]] = []
     for split in dict.fromkeys((*known, *found)):

@@ -7,7 +7,6 @@ Worked examples, filters and metrics of the task are not taken over: a question 
 without examples, its choices and its gold. `tasks.write_task` makes a file of them.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shadowgraph.errors import DataError, printable
-from shadowgraph.scores.harness import quiet
-from shadowgraph.scores.named import _Indices, _load, _silent
+from shadowgraph.scores.named import load_tasks, silent
 from shadowgraph.scores.question import Question, check
 
 
@@ -35,8 +33,8 @@ def task_questions(name: str, include: Path | None = None) -> dict[str, tuple[Qu
         EnvironmentFault: when a task's data are not on this machine.
         DataError: when a task has no gold answers, or asks in a way that is no question with one context.
     """
-    with quiet(1), _silent():
-        tasks = _load(_Indices(include).knowing(name), name)
+    with silent(threads=1):
+        tasks = load_tasks([name], include)
         return {each: tuple(_question(each, task, number, doc) for number, doc in _documents(each, task))
                 for each, task in tasks.items()}  # fmt: skip
 
