@@ -102,6 +102,9 @@ def test_drawn_pictures_are_asked_as_made_blind_and_in_other_dress(tmp_path: Pat
     assert suite.pictures
     asked = [row["id"] for part in exam.splits for row in part.rows if part.form == "original"]
     assert len(asked) == 6
+    for kind in ("perception", "reasoning"):
+        parts = [part for part in exam.splits if (part.task, part.form) == (kind, "picture_font")]
+        assert sum(len(part.rows) + sum(part.declined.values()) for part in parts) == 3
     assert Exam(drawn=6).plan != Exam(drawn=7).plan
 
 

@@ -12,13 +12,15 @@ import pytest
 from shadowgraph.errors import SpecError
 from shadowgraph.scores.counterparts.picture_rules import PICTURE_RULES, redressed
 from shadowgraph.scores.counterparts.rule import Declined
-from shadowgraph.scores.counterparts.table import RULES
+from shadowgraph.scores.counterparts.text_rules import TEXT_RULES
 from shadowgraph.scores.question import check
 from shadowgraph.scores.suite import read_suite
 from shadowgraph.scores.visual_panel import VisualPanel, from_visual, visual_panel, write_visual_panel
 from shadowgraph.worlds.drawn.draw import draw_png
 from shadowgraph.worlds.drawn.scene import Chart, Digits, Dress, Listing
 from shadowgraph.worlds.visual import VisualItem, visual_items
+
+RULES = {rule.name: rule for rule in TEXT_RULES}
 
 
 @lru_cache(maxsize=1)
@@ -41,9 +43,10 @@ def test_every_rule_takes_or_declines_every_item() -> None:
     heads = [f"{rule.distance}_{name}_" for name, rule in RULES.items() if name != "original"]
     heads += [f"{rule.distance}_picture_{name}_" for name, rule in PICTURE_RULES.items()]
     for head in ["", *heads]:
-        declined = sum(panel().declined.get(head.rstrip("_"), {}).values())
+        kinds = [panel().declined.get(f"{head}{kind}", {}) for kind in ("perception", "reasoning")]
+        declined = sum(often for reasons in kinds for often in reasons.values())
         assert len(rows(head)) + declined == len(items()), head
-    assert not panel().declined.get("")
+    assert not {"perception", "reasoning"} & set(panel().declined)
     assert {row["source"] for row in rows("")} == {item.id for item in items()}
     ids = [row["id"] for split in panel().splits.values() for row in split]
     assert len(set(ids)) == len(ids)

@@ -39,7 +39,8 @@ class Asymmetry:
         clusters: the smallest number of clusters of any split.
         aligned: headroom of the aligned splits.
         transfer: headroom of the transfer splits.
-        status: "ok", or why there is no number: "no_variation" (the base scores all items of a split alike),
+        status: "ok", or why there is no number: "no_variation" (the base scores all items of a split alike,
+            or all clusters gained alike: then an estimate but no interval),
             "few_clusters" (too few clusters in a split: an estimate but no interval).
     """
 
@@ -143,7 +144,7 @@ def asymmetry(
         values=tuple(float(value) for value in values),
         aligned_gain=_mean_gain(splits, 1.0),
         transfer_gain=_mean_gain(splits, -1.0),
-        status="ok" if interval else "few_clusters",
+        status=found.interval.status if shared["clusters"] >= FEWEST_CLUSTERS else "few_clusters",
     )
 
 

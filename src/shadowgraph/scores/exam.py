@@ -193,14 +193,15 @@ def _dressed(task: str, questions: Sequence[Question], exam: Exam) -> list[Dress
 
 
 def _pictured(panel: VisualPanel) -> Iterator[Dressed]:
-    """The splits of a panel of pictures; what a rule declined stands with the first split it made."""
-    told: set[str] = set()
-    for split, rows in panel.splits.items():
-        form = str(rows[0]["form"])
-        head = split.partition("_")[0]
+    """The splits of a panel of pictures; those that declined every question have no rows."""
+    left = dict(panel.declined)
+    for split in (*panel.splits, *(name for name in left if name not in panel.splits)):
+        rows = panel.splits.get(split, ())
+        plain = split.removesuffix("_reply")
+        declined = left.pop(plain, {})
+        if not rows and not declined:
+            continue
+        kind = next(kind for kind in KINDS if plain.endswith(kind))
+        head, _, rest = plain.removesuffix(kind).rstrip("_").partition("_")
         distance = head if head in ("near", "far") else ""
-        task = next(kind for kind in KINDS if kind in split)
-        name = f"{distance}_{form}" if distance else form
-        declined = {} if name in told else panel.declined.get(name, {})
-        told.add(name)
-        yield Dressed(split, task, form, distance, tuple(rows), declined)
+        yield Dressed(split, kind, rest if distance else head or ORIGINAL, distance, tuple(rows), declined)

@@ -40,7 +40,7 @@ class Gap:
         clusters: number of their clusters.
         original: headroom of the original splits.
         reformatted: headroom of the reformatted splits; where chance differs between the two, accuracy alone misleads.
-        status: "ok", or "few_clusters": an estimate but no interval.
+        status: "ok", or "few_clusters" or "no_variation" (all clusters agree): an estimate but no interval.
     """
 
     measure: Measure

@@ -16,6 +16,7 @@ from shadowgraph.errors import SpecError
 from shadowgraph.scores.counterparts.picture_rules import PICTURE_RULES, PictureRule, redressed
 from shadowgraph.scores.counterparts.rule import Declined, Probe, Rule, dressed
 from shadowgraph.scores.counterparts.table import RULES
+from shadowgraph.scores.counterparts.text_rules import TEXT_RULES
 from shadowgraph.scores.picture import picture_name
 from shadowgraph.scores.question import Question
 from shadowgraph.scores.suite import Suite, write_suite
@@ -34,7 +35,7 @@ class VisualPanel:
         splits: `KIND` (as made), `near_RULE_KIND`, `far_RULE_KIND` and `blind_KIND` (as made, the picture withheld),
             where KIND is perception or reasoning; rows whose reply is read stand apart in `…_reply`.
         pictures: PNG bytes by path.
-        declined: for each rule how often it declined for which reason.
+        declined: for each split, made or not, how often its rule declined for which reason.
     """
 
     splits: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -77,7 +78,7 @@ def visual_panel(
     Args:
         items: from `worlds.visual.visual_items`.
         seed: of the rules.
-        text_rules: names of `counterparts.table.RULES`; all by default.
+        text_rules: names of `counterparts.text_rules.TEXT_RULES`; all by default.
         picture_rules: names of `PICTURE_RULES`; all by default.
         blind: add the questions without their pictures.
 
@@ -87,7 +88,8 @@ def visual_panel(
     """
     if not items:
         raise SpecError("no items", where="visual_panel")
-    words = [RULES[name] for name in _known(text_rules, RULES) if name != ORIGINAL]
+    told = {rule.name: rule for rule in TEXT_RULES}
+    words = [told[name] for name in _known(text_rules, told) if name != ORIGINAL]
     looks = [PICTURE_RULES[name] for name in _known(picture_rules, PICTURE_RULES)]
     splits: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     declined: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -95,7 +97,7 @@ def visual_panel(
     for item in items:
         for head, made in _tellings(item, seed, words, looks):
             if isinstance(made, Declined):
-                declined[head][made.reason] += 1
+                declined[f"{head}{item.kind}"][made.reason] += 1
                 continue
             probe, dress, form = made
             row = {**probe.row(), "id": f"{item.id}#{form}", "form": form, "image": gallery.hang(item, dress)}
@@ -103,8 +105,7 @@ def visual_panel(
             if blind and form == ORIGINAL:
                 bare = {key: value for key, value in row.items() if key != "image"}
                 splits[f"{BLIND}_{item.kind}"].append({**bare, "id": f"{item.id}#{BLIND}", "form": BLIND})
-    counts = {name.rstrip("_"): dict(reasons) for name, reasons in declined.items()}
-    return VisualPanel(dict(splits), gallery.pictures, counts)
+    return VisualPanel(dict(splits), gallery.pictures, {name: dict(reasons) for name, reasons in declined.items()})
 
 
 def write_visual_panel(panel: VisualPanel, folder: Path) -> Suite:

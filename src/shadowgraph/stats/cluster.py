@@ -118,7 +118,8 @@ def studentised_interval(
 
     Returns:
         The estimate, its interval ("few_clusters" where a stratum has fewer than `FEWEST_CLUSTERS`, or too many
-        resamples have no spread) and the smallest number of clusters of a stratum.
+        resamples have no spread; "no_variation" where all clusters agree) and the smallest number of clusters of a
+        stratum.
 
     Raises:
         Defect: no cluster, a number that is not finite, a level outside 0 … 1.
@@ -140,7 +141,7 @@ def studentised_interval(
         return ClusterEstimate(estimate, _none(level, f"{fewest} clusters, below {FEWEST_CLUSTERS}"), fewest)
     error = float(_error(np.ones((1, held.shape[0])), held, members, gradient)[0])
     if error <= 1e-12 * max(1.0, abs(estimate)):
-        return ClusterEstimate(estimate, Interval(estimate, estimate, level, METHOD), fewest)
+        return ClusterEstimate(estimate, _none(level, "all clusters agree", "no_variation"), fewest)
     step = max(1, _CELLS // held.shape[0])
     sizes = [min(step, resamples - done) for done in range(0, resamples, step)]
     drawn = (_drawn(size, members, generator) for size in sizes)
@@ -151,9 +152,9 @@ def studentised_interval(
     return ClusterEstimate(estimate, Interval(estimate - reach, estimate + reach, level, METHOD), fewest)
 
 
-def _none(level: float, why: str) -> Interval:
-    """No interval, and why."""
-    return Interval(None, None, level, METHOD, "few_clusters", why)
+def _none(level: float, why: str, status: str = "few_clusters") -> Interval:
+    """No interval, and why. Clusters that all agree have no spread to resample, which is no certainty."""
+    return Interval(None, None, level, METHOD, status, why)
 
 
 def _error(
@@ -212,7 +213,8 @@ def crossed_mean(values: Float[np.ndarray, "r i"], clusters: Sequence[str], leve
         level: nominal coverage, 0 < level < 1.
 
     Returns:
-        Mean, interval ("few_clusters" below `FEWEST_CLUSTERS` clusters) and number of clusters.
+        Mean, interval ("few_clusters" below `FEWEST_CLUSTERS` clusters, "no_variation" where all agree) and number of
+        clusters.
 
     Raises:
         Defect: lengths differ, nothing is there, a number that is not finite, a level outside 0 … 1.
@@ -237,6 +239,9 @@ def crossed_mean(values: Float[np.ndarray, "r i"], clusters: Sequence[str], leve
         over_runs = _spread(inside.sum(axis=1))
         variance = max(over_runs + over_clusters - _spread(inside.ravel()), over_runs, over_clusters)
         groups = min(names.size, held.shape[0])
+    if variance <= 1e-24 * max(1.0, mean**2) * held.size**2:
+        none = Interval(None, None, level, CROSSED, "no_variation", "all runs and clusters agree")
+        return ClusterMean(mean, none, int(names.size))
     reach = float(stdtrit(groups - 1, (1 + level) / 2)) * float(np.sqrt(variance)) / held.size
     return ClusterMean(mean, Interval(mean - reach, mean + reach, level, CROSSED), int(names.size))
 
