@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from shadowgraph.cli.output import emit_json, measuring
 from shadowgraph.errors import SpecError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from shadowgraph.scores.endpoint import Endpoint
     from shadowgraph.scores.exam import Exam
@@ -65,7 +65,6 @@ def score_command(
 
       shadowgraph score --endpoint http://localhost:8000/v1 --model tuned --benchmark svamp=svamp.jsonl --panel
     """
-    from shadowgraph.report.scores_text import scores_table
     from shadowgraph.scores.exam import Exam, rules_of
     from shadowgraph.scores.sitting import sit
 
@@ -81,6 +80,13 @@ def score_command(
         return
     with measuring() as progress:
         result = sit(exam, subject, output, batch=batch, threads=threads, overwrite=overwrite, progress=progress)
+    _tell(result, output, as_json)
+
+
+def _tell(result: Mapping[str, Any], output: Path | None, as_json: bool) -> None:
+    """The result, for a program or for a reader."""
+    from shadowgraph.report.scores_text import scores_table
+
     if as_json:
         emit_json(result)
         return

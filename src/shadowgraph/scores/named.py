@@ -61,6 +61,9 @@ def load_tasks(names: Sequence[str], include: Path | None) -> dict[str, Any]:
         names: tasks, groups or tags.
         include: folder of task files; names that it does not know are looked up among lm-eval's own.
 
+    Returns:
+        lm-eval's tasks by name.
+
     Raises:
         SpecError: when a name is not known.
         EnvironmentFault: when a task's data are not on this machine.
