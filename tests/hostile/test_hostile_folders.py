@@ -89,7 +89,9 @@ RUNS = {
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in FOLDER_CASES if case.row in {"DI08", "DI10", "DI15", "DI19"}], ids=str
+    "case",
+    [case for case in FOLDER_CASES if case.row in {"DI08", "DI10", "DI15", "DI19"}],
+    ids=lambda case: case.id,
 )
 def test_nothing_foreign_is_run_unpickled_or_fetched(case: Case, tmp_path: Path) -> None:
     path = made(case, tmp_path)
