@@ -117,7 +117,9 @@ def test_a_panel_shows_every_dress_and_what_it_declined(
     planned = {part["split"]: part for part in json.loads(capsys.readouterr().out)["splits"]}
     assert server.asked == 0
     assert main(["score", *task, "--dry-run"]) == 0
-    assert "requests; nothing was asked" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "requests; nothing was asked" in said
+    assert "towns: 5 items (choice)" in said
     assert main([*at, *task, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert {row["split"]: (row["items"], row["declined"]) for row in result["splits"]} == {
@@ -160,6 +162,7 @@ def test_faults_are_one_line_with_their_code(at: list[str], files: Path, capsys:
         ([*at, "--suite", str(files)], 3, "suite.json: no such file"),
         (at, 2, "nothing to score"),
         ([*at, *task, *task], 2, "two tasks are called 'towns'"),
+        ([*at, *task, "--task", f"again={files / 'towns.jsonl'}"], 2, "'towns' and 'again' are the same file"),
         ([*at, *task, "--rules", "sung"], 2, "no rule is called 'sung'"),
         ([*at, *task, "--keys", "towns=prompt"], 2, "--keys: found 'towns=prompt'"),
         ([*at, *task, "--keys", "cities=prompt:p,answer:a"], 2, "no benchmark named 'cities'"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from shadowgraph.errors import DataError
-from shadowgraph.scores.gap import Gap, differences, gap, gaps
+from shadowgraph.scores.gap import Gap, differences, gap, gaps, incomparable
 from shadowgraph.scores.item import ItemScore
 from shadowgraph.seeds import generator
 
@@ -120,6 +121,20 @@ def test_both_measures_always() -> None:
 def test_few_clusters_have_a_status() -> None:
     found = read(scores_of({}, clusters=5), scores_of({"original": 1.0}, noise=0.1, clusters=5))
     assert (found.status, found.interval, found.clusters) == ("few_clusters", None, 5)
+
+
+def test_what_differs_in_kind_or_chance_is_not_subtracted() -> None:
+    scores = scores_of({})
+
+    def read_as(**changes: Any) -> list[str]:
+        made = [dataclasses.replace(item, **changes) if item.split == "open" else item for item in scores]
+        return [incomparable(made, ["original"], ["open"], measure) for measure in ("accuracy", "bits_per_byte")]
+
+    assert read_as() == ["", ""]
+    assert read_as(loglikelihoods=(-1.0, -2.0)) == ["unequal_chance", ""]
+    assert read_as(kind="generate", loglikelihoods=(-1.0,)) == ["other_kind", "other_kind"]
+    replies = [dataclasses.replace(item, kind="generate", loglikelihoods=(-1.0,)) for item in scores]
+    assert incomparable(replies, ["original"], ["open"], "accuracy") == ""
 
 
 def test_what_cannot_be_paired_is_refused() -> None:

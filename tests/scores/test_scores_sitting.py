@@ -128,7 +128,8 @@ def test_exams_that_are_none() -> None:
         rows_of(Exam({"a": lines}).splits)
     assert [plain_name(name) for name in ("é", "arc-easy", "9")] == ["task_", "arc_easy", "task_9"]
     assert rules_of(False) == ("original",)
-    assert rules_of(True, ["cloze"]) == ("original", "cloze")
+    both = rules_of(True, ["cloze"])
+    assert (both[:2], set(both)) == (("original", "cloze"), set(rules_of(True)))
 
 
 def test_a_sitting_that_is_cut_off_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
@@ -158,12 +159,16 @@ def test_the_result_says_what_the_items_say(tmp_path: Path) -> None:
     result = sit(Exam({"towns": chosen()}, rules_of(panel=True)), Spoken(), tmp_path / "out")
     items = read_scores(tmp_path / "out" / "scores.parquet")
     rows = {row["split"]: row for row in result["splits"]}
+    refused: dict[str, str] = {}
     for split, row in rows.items():
         found = [item for item in items if item.split == split]
         assert row["items"] == len(found)
         if found:
             assert row["accuracy"] == pytest.approx(sum(item.correct for item in found) / len(found))
-        if "gap" in row:
+        if "gap" in row and row["gap"]["accuracy"]["status"] in ("unequal_chance", "other_kind", "other_question"):
+            assert row["gap"]["accuracy"]["estimate"] is None
+            refused[row["form"]] = row["gap"]["accuracy"]["status"]
+        elif "gap" in row:
             sources = {item.source: item.correct for item in found}
             pairs = [
                 item.correct - sources[item.source]
@@ -172,7 +177,11 @@ def test_the_result_says_what_the_items_say(tmp_path: Path) -> None:
             ]
             assert row["gap"]["accuracy"]["estimate"] == pytest.approx(sum(pairs) / len(pairs))
             assert row["gap"]["accuracy"]["pairs"] == len(pairs)
+    assert refused["negated"] == refused["true_false"] == "unequal_chance"
+    assert rows["towns_negated"]["gap"]["bits_per_byte"]["estimate"] is not None
     assert rows["towns"]["chance"] == 0.25
+    assert rows["towns"]["above_chance"] == pytest.approx((rows["towns"]["accuracy"] - 0.25) / 0.75)
+    assert rows["towns"]["intervals"]["accuracy"]["status"] == "few_clusters"
     assert all(row["declined"] + row["items"] == 8 for row in rows.values() if row["form"] != "chained")
     assert "gap" in rows["towns_permuted"]
     assert "gap" not in rows["towns"]
@@ -180,6 +189,82 @@ def test_the_result_says_what_the_items_say(tmp_path: Path) -> None:
     assert all(split in table for split in rows)
     assert all(f"{row['form']}: {row['items']} declined, {row['reason']}" in " ".join(table.split())
                for row in result["declined"])  # fmt: skip
+
+
+def test_splits_have_intervals_over_clusters_in_result_and_table() -> None:
+    alone = [replace(question, group=question.id) for question in chosen(60)]
+    result = sit(Exam({"towns": alone}), Spoken())
+    row = result["splits"][0]
+    for key in ("accuracy", "bits_per_byte"):
+        low, high = row["intervals"][key]["interval"]
+        assert low < row[key] < high
+    assert 0.05 < row["intervals"]["accuracy"]["interval"][1] - row["accuracy"] < 0.2
+    told = " ".join(scores_table(result).split())
+    assert f"{row['accuracy']:.2f} [" in told
+    assert "95 % intervals over clusters" in told
+
+
+def test_a_dress_that_takes_few_questions_is_marked() -> None:
+    long = [replace(question, id=f"l{k}", choices=("Ardel", "none of these"), answer="Ardel", gold=0)
+            for k, question in enumerate(chosen(5))]  # fmt: skip
+    result = sit(Exam({"towns": [*chosen(3), *long]}, rules_of(False, ["permuted"])), Spoken())
+    row = next(row for row in result["splits"] if row["form"] == "permuted")
+    assert (row["items"], row["declined"]) == (3, 5)
+    told = scores_table(result)
+    assert "3 of 8" in told
+    assert "*: half of the questions or more declined" in " ".join(told.split())
+
+
+class Narrow(Spoken):
+    """An engine whose window is short: it cuts every context above 60 characters."""
+
+    cut = 0
+
+    def loglikelihoods(self, split: str, rows: Sequence[Row]) -> list[tuple[float, ...]]:
+        self.cut += sum(len(row["context"]) > 60 for row in rows)
+        return super().loglikelihoods(split, rows)
+
+
+def test_what_was_cut_to_the_window_is_counted_and_said(tmp_path: Path) -> None:
+    exam = Exam({"towns": chosen(), "sums": free()})
+    found = sit(exam, Narrow(), tmp_path / "whole")
+    assert {row["split"]: row["cut"] for row in found["splits"]} == {"towns": 8, "sums": 0}
+    assert "which lost their beginning, and so part of what was asked: towns 8." in " ".join(
+        scores_table(found).split()
+    )
+    with pytest.raises(KeyboardInterrupt):
+        sit(exam, Narrow(1), tmp_path / "killed")
+    assert sit(exam, Narrow(), tmp_path / "killed") == found
+    assert {row["cut"] for row in sit(exam, Spoken())["splits"]} == {None}
+
+
+def test_a_finished_sitting_that_was_changed_is_made_again(tmp_path: Path) -> None:
+    exam, out = Exam({"sums": free()}), tmp_path / "out"
+    result = sit(exam, Spoken(), out)
+    written = {name: (out / name).read_bytes() for name in ("scores.parquet", "result.json", "suite/sums.jsonl")}
+    (out / "suite" / "notes.txt").write_text("mine")
+    for name in (*written, "_COMPLETE"):
+        (out / name).write_text("{}") if name == "result.json" else (out / name).unlink()
+        again = Spoken()
+        assert sit(exam, again, out) == result
+        assert again.calls, name
+        assert {kept: (out / kept).read_bytes() for kept in written} == written
+    last = Spoken()
+    assert sit(exam, last, out) == result
+    assert not last.calls
+
+
+def test_what_no_suite_takes_is_said_before_a_folder_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(row: Row, kind: str) -> tuple[str, str] | None:
+        return ("answers", "can never be read") if row["source"] == "n2" else None
+
+    monkeypatch.setattr("shadowgraph.scores.exam.row_fault", fault)
+    for files, place in (({}, "task 'sums'"), ({"sums": Path("s.jsonl")}, "s.jsonl")):
+        with pytest.raises(DataError, match=rf"^{place} row 3 key 'answer': can never be read"):
+            sit(Exam({"sums": free()}, files=files), Spoken(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_holds_one_sitting(tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from shadowgraph.errors import Defect
 from shadowgraph.seeds import generator
-from shadowgraph.stats.cluster import FEWEST_CLUSTERS, crossed_mean, ratio, standardised_sum, studentised_interval
+from shadowgraph.stats.cluster import (
+    FEWEST_CHANGES,
+    FEWEST_CLUSTERS,
+    crossed_mean,
+    ratio,
+    standardised_sum,
+    studentised_interval,
+)
 
 
 def made(clusters: int, seed: int = 0) -> np.ndarray:
@@ -112,7 +119,33 @@ def test_resamples_without_spread_leave_no_interval() -> None:
     """One of six clusters differs: a third of the resamples miss it, so t* has no finite 95 % point."""
     totals = np.array([[1.0, 0.0]] * 5 + [[1.0, 1.0]])
     found = studentised_interval(totals, np.zeros(6, dtype=np.int64), ratio, generator(0, "s")).interval
-    assert (found.low, found.status) == (None, "few_clusters")
+    assert (found.low, found.status, found.note[:10]) == (None, "few_changes", "1 clusters")
+
+
+@pytest.mark.parametrize("changed", [1, FEWEST_CHANGES - 1, FEWEST_CHANGES])
+def test_sparse_differences_need_enough_clusters_that_differ(changed: int) -> None:
+    """Sizes do not count as differences: 60 clusters of 1 to 3 items, of which a few are off the commonest value."""
+    sizes = np.arange(60) % 3 + 1.0
+    values = np.where(np.arange(60) < changed, 1.0, 0.0)
+    found = studentised_interval(
+        np.stack([sizes, values], axis=1), np.zeros(60, dtype=np.int64), ratio, generator(0, "s")
+    )
+    assert found.interval.status == ("ok" if changed == FEWEST_CHANGES else "few_changes")
+    assert found.estimate == pytest.approx(changed / sizes.sum())
+
+
+def test_sparse_intervals_that_are_given_cover() -> None:
+    """60 clusters, a share of .1 off by 1: of the intervals given at least .9 hold it, and most data sets get one."""
+    rng, given, held = generator(8, "sparse"), 0, 0
+    for number in range(120):
+        totals = np.stack([np.ones(60), (rng.random(60) < 0.1) * 1.0], axis=1)
+        found = studentised_interval(
+            totals, np.zeros(60, dtype=np.int64), ratio, generator(number, "s"), resamples=300
+        ).interval
+        given += found.low is not None
+        held += found.low is not None and found.high is not None and found.low <= 0.1 <= found.high
+    assert given > 60
+    assert held / given > 0.9
 
 
 def test_crossed_mean_by_hand() -> None:

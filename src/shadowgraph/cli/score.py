@@ -70,11 +70,12 @@ def score_command(
 
     chosen = rules_of(panel, [rule.strip() for rule in rules.split(",") if rule.strip()])
     subject = _subject(model, _engine(endpoint, name, key_from, prefix, batch=batch), dry_run)
-    tasks = _tasks(task or [], benchmark or [], keys or [])
+    files = _files(task or [], keys or [])
+    tasks = _tasks(files, benchmark or [], keys or [])
     names = tuple(lm_eval or ())
     if names and (len(chosen) > 1 or endpoint or items is not None or dry_run):
         tasks, names = _with_tasks_of(tasks, names, include), ()
-    exam = Exam(tasks, chosen, items, seed, suite, names, include, drawn)
+    exam = Exam(tasks, chosen, items, seed, suite, names, include, drawn, files)
     if subject is None:
         _describe(exam, as_json)
         return
@@ -118,13 +119,10 @@ def _subject(model: Path | None, engine: Endpoint | None, dry_run: bool) -> Path
     return None if dry_run else engine or model
 
 
-def _tasks(files: Sequence[str], benchmarks: Sequence[str], keys: Sequence[str]) -> dict[str, Sequence[Question]]:
-    """The questions of every task and benchmark, by name; of a benchmark those that are not its train split."""
-    from shadowgraph.corpus.readers.files import find_files
-    from shadowgraph.scores.question import questions_of
-    from shadowgraph.scores.tasks import read_task
-
+def _files(files: Sequence[str], keys: Sequence[str]) -> dict[str, Path]:
+    """The file of every task, by name; one file under two names is refused unless it is read by other keys."""
     named: dict[str, Path] = {}
+    seen: dict[tuple[Path, str], str] = {}
     for text in files:
         name, mark, path = text.partition("=") if not Path(text).exists() else ("", "=", text)
         if not mark:
@@ -132,7 +130,20 @@ def _tasks(files: Sequence[str], benchmarks: Sequence[str], keys: Sequence[str])
         name = name or Path(path).name.split(".")[0]
         if name in named:
             raise SpecError(f"two tasks are called {printable(name)!r}", where="--task", hint="write NAME=FILE")
-        named[name] = Path(path)
+        read = Path(path).resolve(), ";".join(text.partition("=")[2] for text in keys if text.partition("=")[0] == name)
+        if read in seen:
+            found = f"the tasks {printable(seen[read])!r} and {printable(name)!r} are the same file"
+            raise SpecError(found, where="--task", hint="give it once")
+        named[name], seen[read] = Path(path), name
+    return named
+
+
+def _tasks(named: Mapping[str, Path], benchmarks: Sequence[str], keys: Sequence[str]) -> dict[str, Sequence[Question]]:
+    """The questions of every task and benchmark, by name; of a benchmark those that are not its train split."""
+    from shadowgraph.corpus.readers.files import find_files
+    from shadowgraph.scores.question import questions_of
+    from shadowgraph.scores.tasks import read_task
+
     own = {name: _mapping(text) for text in keys if (name := text.partition("=")[0]) in named}
     found: dict[str, Sequence[Question]] = {
         name: read_task(path, name=name, mapping=own.get(name)) for name, path in named.items()
@@ -175,18 +186,21 @@ def _with_tasks_of(
 def _describe(exam: Exam, as_json: bool) -> None:
     """What would be asked."""
     from shadowgraph.scores.exam import rows_of
+    from shadowgraph.scores.row import kind_of
 
     rows = rows_of(exam.splits)
+    kinds = {split: kind_of(each[0]) for split, each in rows.items()}
     if as_json:
         splits = [
             {"split": part.split, "task": part.task, "form": part.form, "distance": part.distance,
-             "items": len(part.rows), "declined": dict(part.declined)}
+             "kind": kinds.get(part.split, ""), "items": len(part.rows), "declined": dict(part.declined)}
             for part in exam.splits
         ]  # fmt: skip
         emit_json({"schema_version": "1.0", "kind": "scores plan", **exam.plan, "splits": splits})
         return
     for part in exam.splits:
         declined = "".join(f"; {items:,} declined, {printable(why)}" for why, items in part.declined.items())
-        typer.echo(f"{part.split}: {len(part.rows):,} items{declined}")
+        kind = f" ({kinds[part.split]})" if part.rows else ""
+        typer.echo(f"{part.split}: {len(part.rows):,} items{kind}{declined}")
     requests = sum(len(row.get("continuations", ("reply", "answer"))) for each in rows.values() for row in each)
     typer.echo(f"about {requests:,} requests; nothing was asked")

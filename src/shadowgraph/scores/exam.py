@@ -20,6 +20,7 @@ from shadowgraph.scores.counterparts.table import RULES
 from shadowgraph.scores.counterparts.text_rules import TEXT_RULES
 from shadowgraph.scores.panel import CHAINED, panel
 from shadowgraph.scores.question import Question
+from shadowgraph.scores.row import kind_of, row_fault
 from shadowgraph.scores.suite import read_suite
 from shadowgraph.worlds.visual import KINDS
 
@@ -45,6 +46,7 @@ class Exam:
         suite: folder of a written suite, asked as it is; beside no tasks.
         named: lm-eval tasks asked exactly as lm-eval asks them.
         include: folder of task files for these.
+        files: where the questions of a task were read, for messages; no part of the plan.
     """
 
     tasks: Mapping[str, Sequence[Question]] = field(default_factory=dict[str, Sequence[Question]])
@@ -55,6 +57,7 @@ class Exam:
     named: tuple[str, ...] = ()
     include: Path | None = None
     drawn: int | None = None
+    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
     def __post_init__(self) -> None:
         """Check that there is something to ask and that every rule is known.
@@ -112,7 +115,7 @@ class Exam:
 
         Raises:
             SpecError: a task under a rule and another task make one split.
-            DataError: no question of a task can be asked even as it is told.
+            DataError: no question of a task can be asked even as it is told, or one that no reply could answer.
         """
         found: list[Dressed] = [] if self.pictured is None else list(_pictured(self.pictured))
         for name, questions in self.tasks.items():
@@ -120,10 +123,27 @@ class Exam:
             if not made[0].rows:
                 reason = next(iter(made[0].declined), "it has no questions")
                 raise DataError(f"none of its questions can be asked ({reason})", where=f"task {printable(name)!r}")
+            self._check(name, questions, made)
             found += made
         if twice := [name for name, often in Counter(part.split for part in found).items() if often > 1]:
             raise SpecError(f"two splits are called {twice[0]!r}", where="score", hint="name the tasks apart")
         return tuple(found)
+
+    def _check(self, task: str, questions: Sequence[Question], made: Sequence[Dressed]) -> None:
+        """Refuse what a suite would refuse, by task or file, row and dress, before anything is written."""
+        for part in made:
+            for row in part.rows:
+                fault = row_fault(row, kind_of(part.rows[0]))
+                if fault is None:
+                    continue
+                told = row.get("source", row["id"])
+                number = next((n for n, one in enumerate(questions, start=1) if one.id == told), None)
+                place = f"item {printable(str(told))!r}" if number is None else f"row {number}"
+                task_file = self.files.get(task)
+                where = f"task {printable(task)!r}" if task_file is None else printable(str(task_file))
+                key = {"answers": "answer", "continuations": "choices", "context": "prompt"}.get(fault[0], fault[0])
+                hint = f"found as it is put in the dress {part.form!r}; change the row or leave it out"
+                raise DataError(fault[1], where=f"{where} {place} key {key!r}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +168,16 @@ class Dressed:
 
 
 def rules_of(panel: bool, named: Iterable[str] = ()) -> tuple[str, ...]:
-    """The rules of an exam: the original alone, the named ones beside it, or all.
+    """The rules of an exam: the original alone, the named ones beside it, or all, the named ones first.
 
     Args:
         panel: all rules.
-        named: these rules.
+        named: these rules, too.
 
     Returns:
         Names, the original first.
     """
-    return tuple(dict.fromkeys((ORIGINAL, *named, *(ASKED if panel and not tuple(named) else ()))))
+    return tuple(dict.fromkeys((ORIGINAL, *named, *(ASKED if panel else ()))))
 
 
 def plain_name(name: str) -> str:

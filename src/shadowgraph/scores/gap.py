@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.errors import DataError, printable
-from shadowgraph.scores.headroom import BOTH, Headroom, Measure, headroom, items_of, value_of
+from shadowgraph.scores.headroom import BOTH, Headroom, Measure, clustered_mean, headroom, items_of, value_of
 from shadowgraph.scores.item import ItemScore
-from shadowgraph.stats.cluster import ratio, studentised_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,8 @@ class Gap:
         clusters: number of their clusters.
         original: headroom of the original splits.
         reformatted: headroom of the reformatted splits; where chance differs between the two, accuracy alone misleads.
-        status: "ok", or "few_clusters" or "no_variation" (all clusters agree): an estimate but no interval.
+        status: "ok", or an estimate but no interval: "few_clusters", "no_variation" (all clusters agree) or
+            "few_changes" (hardly any differs from the commonest).
     """
 
     measure: Measure
@@ -108,6 +108,39 @@ def differences(
     return Differences(values, tuple(both), tuple(groups[question] for question in both), unpaired)
 
 
+def incomparable(
+    scores: Sequence[ItemScore], original: Sequence[str], reformatted: Sequence[str], measure: Measure
+) -> str:
+    """Why a measure of two sets of splits says nothing when subtracted; "" where it does.
+
+    Args:
+        scores: one model's scores.
+        original: splits in the benchmark's own dress.
+        reformatted: splits with the same questions in other dresses.
+        measure: which score of an item.
+
+    Returns:
+        "other_kind": a question is chosen in one dress and replied to in the other. "unequal_chance": accuracy only, a
+        blind guess is right more often in one of them.
+    """
+    kinds: list[dict[str, set[str]]] = []
+    odds: list[dict[str, set[tuple[str, int]]]] = []
+    for splits in (original, reformatted):
+        found: dict[str, set[tuple[str, int]]] = {}
+        for split in splits:
+            for item in items_of(scores, split).values():
+                found.setdefault(item.source or item.id, set()).add((item.kind, len(item.loglikelihoods)))
+        kinds.append({question: {kind for kind, _ in each} for question, each in found.items()})
+        odds.append(found)
+    both = kinds[0].keys() & kinds[1].keys()
+    if any(kinds[0][question] != kinds[1][question] for question in both):
+        return "other_kind"
+    unequal = measure == "accuracy" and any(
+        odds[0][question] != odds[1][question] for question in both if kinds[0][question] == {"choice"}
+    )
+    return "unequal_chance" if unequal else ""
+
+
 def gap(
     base: Sequence[ItemScore] | None,
     run: Sequence[ItemScore],
@@ -145,10 +178,7 @@ def gap(
                 raise DataError("holds other items than the base's scores", where=f"split {split!r}")
         before = differences(base, original, reformatted, measure)
         values, base_gap = after.values - before.values, float(before.values.mean())
-    names, at = np.unique(np.asarray(after.groups), return_inverse=True)
-    totals = np.stack([np.bincount(at), np.bincount(at, weights=values)], axis=1)
-    strata = np.zeros(names.size, dtype=np.int64)
-    found = studentised_interval(totals, strata, ratio, generator, level=level, resamples=resamples)
+    found = clustered_mean(values.tolist(), after.groups, generator, level=level, resamples=resamples)
     return Gap(
         measure=measure,
         estimate=found.estimate,

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+
 from shadowgraph.errors import DataError, printable
 from shadowgraph.scores.item import ItemScore
+from shadowgraph.stats.cluster import ClusterEstimate, ratio, studentised_interval
 
 Measure = Literal["bits_per_byte", "accuracy", "margin"]
 BOTH: tuple[Measure, ...] = ("accuracy", "bits_per_byte")
@@ -70,6 +73,33 @@ def items_of(scores: Sequence[ItemScore], split: str) -> dict[str, ItemScore]:
     if len(by_id) != len(found):
         raise DataError("an item occurs twice in the scores", where=f"split {split!r}")
     return by_id
+
+
+def clustered_mean(
+    values: Sequence[float],
+    groups: Sequence[str],
+    generator: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> ClusterEstimate:
+    """Mean over items with the studentised interval over their clusters; see `stats.cluster`.
+
+    Args:
+        values: one number an item.
+        groups: the cluster of each.
+        generator: randomness of the bootstrap.
+        level: coverage of the interval, 0 … 1.
+        resamples: bootstrap draws.
+
+    Raises:
+        Defect: no item, or a number that is not finite.
+    """
+    names, at = np.unique(np.asarray(groups), return_inverse=True)
+    sums = np.bincount(at, weights=np.asarray(values, dtype=np.float64), minlength=names.size)
+    totals = np.stack([np.bincount(at, minlength=names.size), sums], axis=1)
+    strata = np.zeros(names.size, dtype=np.int64)
+    return studentised_interval(totals, strata, ratio, generator, level=level, resamples=resamples)
 
 
 def headroom(split: str, base: Sequence[ItemScore], runs: Sequence[Sequence[ItemScore]]) -> Headroom:

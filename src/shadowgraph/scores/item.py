@@ -71,6 +71,7 @@ class SplitScore:
         bits_per_byte: mean bits per byte of gold; lower = better.
         margin: choice: mean margin, nats.
         chance: choice: mean of 1 / continuations, the accuracy of a blind guess.
+        above_chance: choice: (accuracy − chance) / (1 − chance), 0 = a blind guess, 1 = all right; negative below it.
         accuracy_normalised: choice: share of items correct per character.
         exact_match: generate: share of replies that are an accepted answer.
         calibration_error: choice: see `calibration.calibration_error`, 0 … 1, lower = better.
@@ -91,6 +92,7 @@ class SplitScore:
     calibration_bins: int | None = None
     brier: float | None = None
     kind: Kind = "choice"
+    above_chance: float | None = None
 
 
 def summarise(scores: Iterable[ItemScore]) -> list[SplitScore]:
@@ -143,13 +145,15 @@ def _summary(split: str, items: Sequence[ItemScore]) -> SplitScore:
     odds = [softmax(item.loglikelihoods) for item in items]
     error, bins = calibration_error([max(one) for one in odds], [item.correct for item in items])
     known = [item.probability for item in items]
+    chance = fmean(1 / len(item.loglikelihoods) for item in items)
     return SplitScore(
         split=split,
         items=len(items),
         accuracy=accuracy,
         bits_per_byte=bits,
         margin=_mean([item.margin for item in items]),
-        chance=fmean(1 / len(item.loglikelihoods) for item in items),
+        chance=chance,
+        above_chance=(accuracy - chance) / (1 - chance) if chance < 1 else None,
         accuracy_normalised=_mean([item.correct_normalised for item in items]),
         calibration_error=error,
         calibration_bins=bins,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from shadowgraph.artifact import exclusive, read_object, write_json
 from shadowgraph.errors import DataError
@@ -18,6 +19,16 @@ from shadowgraph.scores.engine import Engine, Progress
 from shadowgraph.scores.item import ItemScore, read_scores, write_scores
 
 MANIFEST = "scoring.json"
+
+
+@runtime_checkable
+class Cutting(Protocol):
+    """An engine that counts the requests whose beginning it cut off to fit the model's window."""
+
+    @property
+    def cut(self) -> int:
+        """Their number so far."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,8 @@ def run(engine: Engine, parts: Sequence[Part], folder: Path | None, progress: Pr
     Args:
         engine: what is scored.
         parts: in order.
-        folder: keeps `PART.parquet` for each finished part and `scoring.json`, which says what they are scores of.
+        folder: keeps `PART.parquet` for each finished part and `scoring.json`, which says what they are scores of and,
+            where the engine counts them, how many requests of each part lost their beginning ("cut").
         progress: told the share done, 0 … 1.
 
     Raises:
@@ -52,13 +64,13 @@ def run(engine: Engine, parts: Sequence[Part], folder: Path | None, progress: Pr
     if len({part.name for part in parts}) != len(parts):
         raise DataError("two splits or tasks bear one name", where=", ".join(part.name for part in parts))
     if folder is None:
-        return _run(parts, None, progress)
+        return _run(engine, parts, None, progress)
     with exclusive(folder / ".lock"):
         _claim(engine, parts, folder)
-        return _run(parts, folder, progress)
+        return _run(engine, parts, folder, progress)
 
 
-def _run(parts: Sequence[Part], folder: Path | None, progress: Progress | None) -> list[ItemScore]:
+def _run(engine: Engine, parts: Sequence[Part], folder: Path | None, progress: Progress | None) -> list[ItemScore]:
     """Score the parts in order, keeping and reusing what is finished."""
     scores: list[ItemScore] = []
     total = sum(part.items for part in parts) or 1
@@ -72,12 +84,21 @@ def _run(parts: Sequence[Part], folder: Path | None, progress: Progress | None) 
         path = None if folder is None else folder / f"{part.name}.parquet"
         found = None if path is None else _kept(part, path)
         if found is None:
+            before = engine.cut if isinstance(engine, Cutting) else 0
             found = part.score(tell)
+            if path is not None and isinstance(engine, Cutting):
+                _note(path.parent, part.name, engine.cut - before)
             if path is not None:
                 write_scores(found, path)
         tell(1.0)
         scores += found
     return scores
+
+
+def _note(folder: Path, part: str, cut: int) -> None:
+    """Write down how many requests of a part were cut, before its scores count as finished."""
+    held = read_object(folder / MANIFEST)
+    write_json(folder / MANIFEST, {**held, "cut": {**held.get("cut", {}), part: cut}})
 
 
 def _kept(part: Part, path: Path) -> list[ItemScore] | None:
@@ -93,6 +114,7 @@ def _claim(engine: Engine, parts: Sequence[Part], folder: Path) -> None:
     """Write down what the folder holds scores of, or check that it holds scores of just that."""
     path = folder / MANIFEST
     identity = plain(engine.identity)
+    cut: dict[str, Json] = {}
     asked: dict[str, Json] = {part.name: part.identity for part in parts}
     if path.exists():
         held = read_object(path)
@@ -105,7 +127,8 @@ def _claim(engine: Engine, parts: Sequence[Part], folder: Path) -> None:
             found = f"holds scores of other items under the name {other[0]!r}"
             raise DataError(found, where=str(folder), hint="give another folder, or delete this one")
         asked = parts_held | asked
+        cut = {"cut": held["cut"]} if "cut" in held else {}
     elif any(not item.name.startswith(".") for item in folder.iterdir()):
         raise DataError("holds files that no scoring left", where=str(folder), hint="give an empty folder")
-    manifest = {"schema_version": "1.0", "name": engine.name, "identity": identity, "parts": asked}
+    manifest = {"schema_version": "1.0", "name": engine.name, "identity": identity, "parts": asked, **cut}
     write_json(path, manifest)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import ssl
 import time
 import urllib.parse
@@ -25,6 +26,7 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # states of a server t
 LONGEST_WAIT = 60.0  # seconds between two tries at most, whatever the server asks for
 LARGEST = 64 << 20  # bytes of an answer
 _PIECE = 1 << 16
+_TITLE = re.compile(r"<title[^>]*>([^<]*)</title", re.IGNORECASE)
 
 
 def _wait(seconds: float) -> None:
@@ -132,6 +134,10 @@ class _Cut(Exception):
     """An answer that ended before its end, or took too long."""
 
 
+class _NotFinite(ValueError):
+    """An answer with NaN or an infinity in it, which Python writes and JSON does not have."""
+
+
 def _exchange(url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> tuple[int, float, bytes]:
     """Send one request; return the status, the seconds the server asks to wait, and the answer's bytes."""
     opener = urllib.request.OpenerDirector()  # without the handlers of files, of redirects and of other schemes
@@ -160,12 +166,14 @@ def _parsed(data: bytes, url: str, key: str) -> dict[str, Any]:
     """The answer as an object; what begins like one and has no end was cut, and may come whole the next time."""
     try:
         value = json.loads(data, parse_constant=_no_number)
+    except _NotFinite as error:
+        hint = "the model itself may overflow there: check its weights and the type the server runs it in"
+        raise CheckpointError(f"the answer holds {error}, which is no number", where=url, hint=hint) from error
     except (ValueError, RecursionError) as error:
         if data.lstrip()[:1] == b"{" and not data.rstrip().endswith(b"}"):
             raise _Cut("the answer was cut off") from error
-        raise CheckpointError(
-            f"the answer is not JSON{_words(data, key)}", where=url, hint="check the address"
-        ) from error
+        found = f"the answer is not JSON{_words(data, key)}"
+        raise CheckpointError(found, where=url, hint="check the address") from error
     if not isinstance(value, dict):
         raise CheckpointError("the answer is no JSON object", where=url, hint="check the address")
     return dict(value)
@@ -173,7 +181,7 @@ def _parsed(data: bytes, url: str, key: str) -> dict[str, Any]:
 
 def _no_number(constant: str) -> NoReturn:
     """JSON has no NaN and no infinity."""
-    raise ValueError(f"{constant} is no JSON")
+    raise _NotFinite(constant)
 
 
 def _refused(status: int, data: bytes, url: str, key: str) -> NoReturn:
@@ -196,6 +204,10 @@ def _refused(status: int, data: bytes, url: str, key: str) -> NoReturn:
 def _words(data: bytes, key: str) -> str:
     """What a server says of a fault, as the end of a clause."""
     text = data[:4096].decode("utf-8", "replace")
+    if text.lstrip()[:1] == "<":
+        title = _TITLE.search(text)
+        named = f" titled {_shown(title[1], key)!r}" if title and title[1].strip() else ""
+        return f" (a page for a browser{named})"
     try:
         value: Any = json.loads(data)
     except (ValueError, RecursionError):

@@ -14,15 +14,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from shadowgraph.artifact import claim, exclusive, read_object, write_json
-from shadowgraph.errors import CheckpointError
-from shadowgraph.identity import Json, file_identity, fingerprint, versions
+from shadowgraph.artifact import claim, clear, exclusive, read_object, write_json
+from shadowgraph.errors import CheckpointError, DataError
+from shadowgraph.identity import Json, file_digest, file_identity, fingerprint, versions
 from shadowgraph.scores.engine import Engine, Progress
 from shadowgraph.scores.exam import ORIGINAL, Dressed, Exam, rows_of
-from shadowgraph.scores.gap import gap
-from shadowgraph.scores.headroom import BOTH, headroom
+from shadowgraph.scores.gap import gap, incomparable
+from shadowgraph.scores.headroom import BOTH, clustered_mean, headroom
 from shadowgraph.scores.item import ItemScore, SplitScore, summarise, write_scores
 from shadowgraph.scores.score import score
 from shadowgraph.scores.suite import write_suite
@@ -33,6 +34,10 @@ OWN = (
 )  # fmt: skip
 VERSIONS = ("shadowgraph", "lm-eval", "transformers", "torch", "tokenizers")
 LEVEL = 0.95
+KEPT = ("scores.parquet", "result.json", "suite")
+"""What `_COMPLETE` holds digests of."""
+OTHER_QUESTION = frozenset({"composed", "chained"})
+"""Dresses that add a step: what they ask is not what the original asks, and there is nothing to subtract."""
 
 
 def sit(
@@ -50,8 +55,8 @@ def sit(
     Args:
         exam: what is asked.
         model: folder of a language model with its tokenizer, or any `Engine`.
-        output: keeps suite, scores and result; the same call goes on there, or returns what is finished. Without one
-            nothing is kept.
+        output: keeps suite, scores and result; the same call goes on there, or returns what is finished, which is made
+            again where a file was changed or is missing. Without one nothing is kept.
         batch: requests a forward pass; may change the last digits.
         threads: threads used.
         overwrite: delete another sitting found in the folder.
@@ -75,18 +80,34 @@ def sit(
             claim(root, plan, OWN, key="plan_hash", kind="sitting")
             return _sit(exam, model, root, **options)
     claim(output, plan, OWN, key="plan_hash", kind="sitting", overwrite=overwrite)
-    if (output / "_COMPLETE").exists():
+    if (output / "_COMPLETE").exists() and _untouched(output):
         return read_object(output / "result.json")
     began = time.monotonic()
     with exclusive(output / ".lock"):
+        clear(output, ["_COMPLETE"])
         result = _sit(exam, model, output, **options)
         spent = round(time.monotonic() - began, 1)
         run: dict[str, Any] = {"schema_version": "1.0", "kind": "scores run", "seconds": spent,
                                "versions": versions(*VERSIONS)}  # fmt: skip
         write_json(output / "run.json", run)
-        write_json(output / "_COMPLETE", {"plan_hash": plan["plan_hash"]})
+        write_json(output / "_COMPLETE", {"plan_hash": plan["plan_hash"], "digests": _digests(output)})
         shutil.rmtree(output / "parts", ignore_errors=True)
     return result
+
+
+def _digests(root: Path) -> dict[str, Json]:
+    """Digests of what a sitting keeps, file by file."""
+    paths = [path for name in KEPT for path in (root / name, *sorted((root / name).rglob("*"))) if path.is_file()]
+    return {path.relative_to(root).as_posix(): file_digest(path) for path in paths}
+
+
+def _untouched(root: Path) -> bool:
+    """Whether every file of a finished sitting is what was written; files beside them do not matter."""
+    try:
+        written = read_object(root / "_COMPLETE").get("digests")
+    except DataError:
+        return False
+    return isinstance(written, dict) and bool(written) and written.items() <= _digests(root).items()
 
 
 def _plan(exam: Exam, model: Path | Engine, batch: int, threads: int) -> dict[str, Json]:
@@ -116,27 +137,31 @@ def _sit(exam: Exam, model: Path | Engine, root: Path, **options: Any) -> dict[s
     named: dict[str, Any] = {"tasks": exam.named, "include": exam.include} if exam.named else {}
     parts = root / "parts"
     scores = score(model, suite, folder=parts, **options, **named)
-    whom = {key: read_object(parts / "scoring.json")[key] for key in ("name", "identity")}
+    told = read_object(parts / "scoring.json")
+    whom = {key: told[key] for key in ("name", "identity")}
     result: dict[str, Any] = {
         "schema_version": "1.0",
         "kind": "scores",
         "model": whom,
         "seed": exam.seed,
         "tasks": [{"task": name, "items": len(questions)} for name, questions in exam.tasks.items()],
-        **conclude(scores, exam.splits, exam.seed),
+        **conclude(scores, exam.splits, exam.seed, told.get("cut", {})),
     }
     write_scores(scores, root / "scores.parquet")
     write_json(root / "result.json", result)
     return read_object(root / "result.json")
 
 
-def conclude(scores: Sequence[ItemScore], dressed: Sequence[Dressed], seed: int) -> dict[str, Any]:
+def conclude(
+    scores: Sequence[ItemScore], dressed: Sequence[Dressed], seed: int, cut: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, Any]:
     """Sum up scores split by split, and each dress against the original of its task.
 
     Args:
         scores: of one model.
         dressed: what the splits are of; splits that none of them names stand for themselves.
         seed: of the bootstrap.
+        cut: requests of each split whose beginning did not fit the model's window; splits it lacks are unknown.
 
     Returns:
         "splits": one row each; "declined": one row for each reason; both plain.
@@ -153,21 +178,33 @@ def conclude(scores: Sequence[ItemScore], dressed: Sequence[Dressed], seed: int)
         row: dict[str, Any] = {"split": split, "task": part.task if part else split, "form": part.form if part else "",
                                "distance": part.distance if part else "",
                                "declined": sum(part.declined.values()) if part else 0}  # fmt: skip
-        rows.append({**row, **_numbers(found.get(split), scores)})
-        if part and part.form != ORIGINAL and _pairs(scores, originals.get(part.task, []), split):
+        rows.append({**row, **_numbers(found.get(split), scores, seed), "cut": cut.get(split)})
+        if part and part.rows and part.form in OTHER_QUESTION:
+            rows[-1]["gap"] = {"level": LEVEL, **{measure: _no_gap("other_question") for measure in BOTH}}
+        elif part and part.form != ORIGINAL and _pairs(scores, originals.get(part.task, []), split):
             rows[-1]["gap"] = _gap(scores, originals[part.task], split, seed)
     reasons = [{"task": part.task, "form": part.form, "reason": reason, "items": items}
                for part in dressed for reason, items in part.declined.items()]  # fmt: skip
     return {"splits": rows, "declined": reasons}
 
 
-def _numbers(summary: SplitScore | None, scores: Sequence[ItemScore]) -> dict[str, Any]:
+def _numbers(summary: SplitScore | None, scores: Sequence[ItemScore], seed: int) -> dict[str, Any]:
     """The numbers of one split; no item, no number."""
     if summary is None:
         return {"items": 0, "kind": ""}
     room = headroom(summary.split, scores, [scores])
+    items = [item for item in scores if item.split == summary.split]
+    groups = [item.group for item in items]
+    intervals: dict[str, Any] = {"level": LEVEL}
+    for measure, values in (
+        ("accuracy", [float(item.correct) for item in items]),
+        ("bits_per_byte", [item.bits_per_byte for item in items if item.bits_per_byte is not None]),
+    ):
+        if len(values) == len(items):
+            found = clustered_mean(values, groups, generator(seed, "score", summary.split, measure), level=LEVEL)
+            intervals[measure] = {"interval": found.interval.ends, "status": found.interval.status}
     return {**{key: value for key, value in asdict(summary).items() if key != "split"}, "clusters": room.clusters,
-            "at_ceiling": room.at_ceiling, "at_chance": room.at_chance}  # fmt: skip
+            "at_chance": room.at_chance, "intervals": intervals}  # fmt: skip
 
 
 def _pairs(scores: Sequence[ItemScore], originals: Sequence[str], split: str) -> bool:
@@ -177,10 +214,18 @@ def _pairs(scores: Sequence[ItemScore], originals: Sequence[str], split: str) ->
 
 
 def _gap(scores: Sequence[ItemScore], originals: Sequence[str], split: str, seed: int) -> Mapping[str, Any]:
-    """Original minus this dress, question by question, in both measures."""
+    """Original minus this dress, question by question, in both measures; none where the two cannot be compared."""
     found: dict[str, Any] = {}
     for measure in BOTH:
+        if status := incomparable(scores, originals, [split], measure):
+            found[measure] = _no_gap(status)
+            continue
         stream = generator(seed, "gap", split, measure)
         one = gap(None, scores, original=originals, reformatted=[split], generator=stream, measure=measure, level=LEVEL)
         found[measure] = {key: getattr(one, key) for key in ("estimate", "interval", "pairs", "clusters", "status")}
     return {"level": LEVEL, **found}
+
+
+def _no_gap(status: str) -> dict[str, Any]:
+    """No gap, and why."""
+    return {"estimate": None, "interval": None, "status": status}

@@ -22,6 +22,15 @@ from shadowgraph.stats.resample import ClusterMean, Interval
 
 FEWEST_CLUSTERS = 6
 """Below this many clusters there is no interval: measured at 4, it covers too much or does not exist."""
+FEWEST_CHANGES = 5
+"""Below this many clusters off the commonest value there is no interval.
+
+Sparse numbers, most of them one value, need so many clusters off it, for a bootstrap of two or three
+changes knows nothing of those it did not meet. Measured (30 to 200 clusters of one item, a share .01 to .1 of them
+off by 1 or by an exponential number, one-sided; also both ways; 400 data sets a cell): where an interval is given
+in .04 or more of the data sets it covers .94-1.00; it is given in .00, .04, .20, .73 of them at share .03 and 30,
+60, 100, 200 clusters, in .15, .74, .97, 1.00 at share .1. Asking for 10 changes selects: .84-.86 where rarely met.
+"""
 METHOD = "studentised bootstrap over clusters, symmetric"
 CROSSED = "cluster-robust in two ways, over runs and clusters of items, t with the smaller number less one"
 _CELLS = 2_000_000  # resamples x clusters held at once
@@ -117,9 +126,9 @@ def studentised_interval(
         resamples: bootstrap samples.
 
     Returns:
-        The estimate, its interval ("few_clusters" where a stratum has fewer than `FEWEST_CLUSTERS`, or too many
-        resamples have no spread; "no_variation" where all clusters agree) and the smallest number of clusters of a
-        stratum.
+        The estimate, its interval ("few_clusters" where a stratum has fewer than `FEWEST_CLUSTERS`; "no_variation"
+        where all clusters agree; "few_changes" where fewer than `FEWEST_CHANGES` are off the commonest value, or too
+        many resamples have no spread) and the smallest number of clusters of a stratum.
 
     Raises:
         Defect: no cluster, a number that is not finite, a level outside 0 … 1.
@@ -142,19 +151,37 @@ def studentised_interval(
     error = float(_error(np.ones((1, held.shape[0])), held, members, gradient)[0])
     if error <= 1e-12 * max(1.0, abs(estimate)):
         return ClusterEstimate(estimate, _none(level, "all clusters agree", "no_variation"), fewest)
-    step = max(1, _CELLS // held.shape[0])
-    sizes = [min(step, resamples - done) for done in range(0, resamples, step)]
-    drawn = (_drawn(size, members, generator) for size in sizes)
+    if (changes := sum(_changes(held[chosen]) for chosen in members)) < FEWEST_CHANGES:
+        return ClusterEstimate(estimate, _sparse(level, changes), fewest)
+    drawn = (_drawn(size, members, generator) for size in _sizes(resamples, held.shape[0]))
     found = [_deviations(counts, held, members, smooth, estimate) for counts in drawn]
     reach = float(np.quantile(np.concatenate(found), level, method="higher")) * error
     if not np.isfinite(reach):
-        return ClusterEstimate(estimate, _none(level, "too many resamples have no spread"), fewest)
+        return ClusterEstimate(estimate, _none(level, "too many resamples have no spread", "few_changes"), fewest)
     return ClusterEstimate(estimate, Interval(estimate - reach, estimate + reach, level, METHOD), fewest)
 
 
 def _none(level: float, why: str, status: str = "few_clusters") -> Interval:
     """No interval, and why. Clusters that all agree have no spread to resample, which is no certainty."""
     return Interval(None, None, level, METHOD, status, why)
+
+
+def _sizes(resamples: int, clusters: int) -> list[int]:
+    """How many resamples to hold at once, batch by batch."""
+    step = max(1, _CELLS // clusters)
+    return [min(step, resamples - done) for done in range(0, resamples, step)]
+
+
+def _changes(totals: Float64[np.ndarray, "c q"]) -> int:
+    """Clusters whose totals, for their size, are not the commonest ones; the first total counts items."""
+    sizes = np.abs(totals).max(axis=1, keepdims=True)
+    shares = np.round(totals / np.where(totals[:, :1] > 0, totals[:, :1], np.where(sizes > 0, sizes, 1.0)), 12) + 0.0
+    return len(totals) - int(np.unique(shares, axis=0, return_counts=True)[1].max())
+
+
+def _sparse(level: float, changes: int) -> Interval:
+    """No interval, for hardly any cluster differs."""
+    return _none(level, f"{changes} clusters off the commonest value, below {FEWEST_CHANGES}", "few_changes")
 
 
 def _error(
@@ -205,7 +232,9 @@ def crossed_mean(values: Float[np.ndarray, "r i"], clusters: Sequence[str], leve
 
     V = V_runs + V_clusters − V_runs∩clusters, each a sum of squared totals of the deviations from the mean over (r i)²,
     times g / (g − 1) for g groups; never below the larger of the first two. Interval: t with min(r, clusters) − 1
-    degrees. With one run the clusters alone count, and the interval speaks of that run only.
+    degrees. With one run the clusters alone count, and the interval speaks of that run only. With few runs it is too
+    wide, on purpose: nominal 95 % covered 1.00 with 2 runs, .99 with 3 and .97 with 5, because V is never below the
+    larger part and t has so few degrees.
 
     Args:
         values: one number a run and item (r, i).
