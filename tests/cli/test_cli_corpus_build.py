@@ -66,6 +66,39 @@ def test_a_build_shows_its_balance_sheet(spec: Path, capsys: pytest.CaptureFixtu
     assert lines[1].split()[-2:] == ["content/quiz", "format/quiz"]
     assert float(sheet["aligned"][-2]) > float(sheet["random"][-2])
     assert any("test items found in" in line for line in lines)
+    assert not any("not clearly nearer" in line for line in lines)
+
+
+def test_an_aligned_arm_that_is_not_nearer_says_so(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [json.loads(line) for line in (spec.parent / "pool.jsonl").read_text().splitlines()]
+    for row in rows:  # what is near is short, what is far is long
+        row["text"] = " ".join(row["text"].split()[:9]) if "planet" in row["text"] else row["text"]
+    (spec.parent / "pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    output = spec.parent / "out"
+    assert main(["corpus", "build", str(spec), "--output", str(output)]) == 0
+    said = capsys.readouterr().out
+    assert "aligned is not clearly nearer to quiz than random documents are" in said
+    assert "change budget.match_lengths = false, temperature (now 0.25), the share of the pool" in said
+    (row,) = json.loads((output / "built.json").read_text())["nearness"]
+    assert (row["arm"], row["against"], row["clear"]) == ("aligned", "random", False)
+    assert row["gain"] < row["least"]
+    spec.write_text(SPEC.replace("sequence_length = 64", "sequence_length = 64\nmatch_lengths = false"))
+    assert main(["corpus", "build", str(spec), "--output", str(output), "--overwrite", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["nearness"]
+    assert row["clear"]
+    assert row["gain"] > 0.5
+
+
+def test_a_file_that_is_no_tokenizer_is_named_before_anything_is_built(
+    spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in (SPEC.replace('"tokenizer"', '"pool.jsonl"'), SPEC.replace('"tokenizer"', '"empty.json"')):
+        (spec.parent / "empty.json").write_text("{}")
+        spec.write_text(text)
+        assert main(["corpus", "build", str(spec), "--output", str(spec.parent / "out"), "--dry-run"]) == 3
+        said = capsys.readouterr().err
+        assert "no tokenizer could be read from it" in said
+        assert "pool.jsonl" in said or "empty.json" in said
 
 
 def test_the_same_command_says_the_same_and_json_parses(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:

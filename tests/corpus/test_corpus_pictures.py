@@ -183,6 +183,27 @@ def test_a_pool_of_images_only_and_a_number_asked_for(tmp_path: Path) -> None:
     assert {arm["balance"]["images"] for arm in answer["arms"]} == {70.0}
 
 
+def test_a_file_of_texts_stands_beside_a_file_of_images(tmp_path: Path) -> None:
+    rows = [{("image" if key == "media" else key): value for key, value in row.items()} for row in rows_of(900)]
+    text = SPEC.replace("draws = 2", "draws = 1").replace('["pool.jsonl"]', '["shown.jsonl", "told.jsonl"]')
+    text = text.replace("[base]", '[pool.columns]\nmedia = "image"\n[base]')
+    spec = prepare(tmp_path, rows, text + '[[arms]]\nname = "random"\nregime = "random"\n')
+    write_rows(tmp_path / "shown.jsonl", [row for row in rows if "image" in row])
+    write_rows(tmp_path / "told.jsonl", [row for row in rows if "image" not in row])
+    answer = build_regimes(spec, tmp_path / "out").answer
+    assert answer["pool"]["documents"] > 800
+    assert answer["budget"]["images"] > 10
+    spec.write_text(spec.read_text().replace('media = "image"', 'media = "imagge"'))
+    with pytest.raises(DataError, match=r"pool\.columns\.media: no record of the pool holds the key 'imagge'"):
+        build_regimes(spec, tmp_path / "typo")
+
+
+def test_images_that_leave_room_which_no_text_can_fill_are_counted() -> None:
+    lengths, ends = np.full(30, 10, np.int64), np.full(30, 6, np.int64)
+    with pytest.raises(DataError, match=r"20 images bring 200 of 250 tokens, .* hold 0 of the 50 left"):
+        fill_pictured(np.arange(30), lengths, ends, 250, images=20, where="arm")
+
+
 def test_references_are_kept_where_images_do_not_count(tmp_path: Path) -> None:
     rows = rows_of(600)
     text = SPEC.replace('image = "<image>"\nimage_tokens = 6\n', "").replace("draws = 2", "draws = 1")

@@ -231,11 +231,22 @@ def _balance(answer: Mapping[str, Any]) -> list[str]:
     )
     for item in answer["test_items"]:
         found = f"{item['items_touched']:,} of {item['items']:,} test items found in {item['documents']:,} documents"
-        lines.append(f"{printable(item['benchmark'])}: {found}, which no arm holds")
+        more = f"shorter passages of {item['items_passage']:,} others in {item['documents_passage']:,}"
+        lines.append(f"{printable(item['benchmark'])}: {found}, {more}; no arm holds any of these documents")
+    lines += [_not_near(row) for row in answer["nearness"] if not row["clear"]]
     if answer["match"] is not None:
         failed = answer["match"]["failures"]
         lines.append(f"calipers: {'met by every arm' if not failed else f'{len(failed)} arms not matched, see --json'}")
     return lines
+
+
+def _not_near(row: Mapping[str, Any]) -> str:
+    """An arm that aims at nearness and does not lie clearly nearer than the random arm."""
+    apart = f"{row['gain']:+.2f} standard deviations of the pool from {printable(row['against'])}"
+    return (
+        f"{printable(row['arm'])} is not clearly nearer to {printable(row['benchmark'])} than random documents are: "
+        f"{apart}, {row['least']:.2f} would be clear; change {', '.join(row['change'])}"
+    )
 
 
 def _figure(value: float) -> str:

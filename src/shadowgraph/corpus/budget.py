@@ -70,7 +70,7 @@ def fill(order: NDArray[np.int64], lengths: NDArray[np.int64], budget: int, wher
         raise DataError(
             f"the pool holds {held} tokens for this arm and the budget is {budget}",
             where=where,
-            hint="enlarge pool.documents or train fewer steps; nothing is repeated silently",
+            hint="give the pool more documents or ask for fewer tokens; nothing is repeated silently",
         )
     count = int(np.searchsorted(total, budget)) + 1
     taken = sizes[:count].copy()

@@ -1,14 +1,18 @@
 """Copies of benchmark items in a corpus: which items, which documents, how long, with the answer or without.
 
 Here live: the item index, the measure over a corpus, and its findings.
-Not here: n-grams (`ngrams`), near-duplicates (`near`), neighbours by meaning (`candidates`), nearness (`alignment`).
+Not here: n-grams (`ngrams`), how stretches go on (`stretch`), near-duplicates (`near`), nearness (`alignment`).
 
-An item is its prompt followed by its answer, as words. It counts as touched by a document
-* exactly, when 13 words in a row are equal;
-* edited, when at least `EDITED_GRAMS` different 8-grams are equal, in a row or not, a twentieth of the item's or more;
-* short, for items with fewer than `SHORT` words: when the whole prompt stands there and the answer follows it.
-Grams that many documents of one source share (licences, menus) are left out of the first two, except where nearly the
-whole item stands in the document: a leaked item repeated often is no boilerplate.
+An item is its prompt followed by its answer, as words. A document touches it when 13 words in a row are equal, or at
+least `EDITED_GRAMS` different 8-grams, a twentieth of the item's or more. What touches an item is
+* exact, when the whole item stands there in a row;
+* question, when its whole prompt does, of `EXACT` words or more, and the answer does not follow word for word;
+* edited, when at least `LARGE` of the words of the item, or of such a prompt, stand there along the equal stretches;
+* short, for items with fewer than `SHORT` words: when the whole prompt stands there and the answer follows it;
+* passage, when it is less: a phrase that the item shares with the document. An item of which only passages were met
+  does not count as found.
+Grams that many documents of one source share (licences, menus) are left out, except where nearly the whole item or
+prompt stands in the document: a leaked item repeated often is no boilerplate.
 What is held in memory grows with the findings, not with the corpus.
 """
 
@@ -28,6 +32,7 @@ from shadowgraph.corpus.excerpt import excerpt
 from shadowgraph.corpus.items import BenchmarkItem
 from shadowgraph.corpus.ngrams import GramIndex, Runs, build_index
 from shadowgraph.corpus.shards import SHARDS, Estimate, estimate, shard_of
+from shadowgraph.corpus.stretch import shared_words
 from shadowgraph.errors import Defect
 
 EXACT = 13  # words in a row
@@ -39,6 +44,8 @@ ANCHOR = 3
 ANSWER_REACH = 64  # words behind a short prompt in which its answer must stand
 FREQUENT = 10  # documents of a source
 NEARLY_WHOLE = 0.8
+LARGE = 0.5  # of an item's words: what makes it found
+PASSAGE = "passage"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +125,9 @@ class Finding:
         item: id of the item.
         source: source of the document.
         document: id of the document, with the number of its piece.
-        kind: "exact", "edited" or "short".
+        kind: "exact", "question", "edited" or "short", which find the item, or "passage".
         longest: words in a row that are equal.
-        share: share of the item's 8-grams (short: of its words) that stand in the document.
+        share: share of the item's words (short: of its prompt's) that stand in the document.
         answer: whether the item's short answer stands in the document behind the first equal word.
         excerpt: the longest equal stretch of the document and what stands around it.
         begin: first character of the stretch in the excerpt.
@@ -147,29 +154,38 @@ class Touched:
     Attributes:
         benchmark: name.
         items: items looked for.
-        items_touched: items touched in any way.
-        items_exact: items touched exactly, or short ones found whole.
-        items_with_answer: items touched together with their answer.
+        items_touched: items found, whole or in large part.
+        items_exact: items found whole, word for word.
+        items_question: items found whole, or with their whole prompt, word for word.
+        items_with_answer: items found together with their answer.
         item_share: items_touched / items with its interval.
-        documents_touched: documents that touch any item.
+        documents_touched: documents that hold an item, whole or in large part.
         document_share: documents_touched / documents with its interval.
-        longest: longest run of equal words.
+        longest: longest run of equal words, in passages too.
+        items_passage: items that only share shorter passages.
+        documents_passage: documents that only hold shorter passages.
     """
 
     benchmark: str
     items: int
     items_touched: int
     items_exact: int
+    items_question: int
     items_with_answer: int
     item_share: Estimate
     documents_touched: int
     document_share: Estimate
     longest: int
+    items_passage: int
+    documents_passage: int
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one document shares with one item, before rules: equal stretches as (place, grams), the longest shown."""
+    """What one document shares with one item, before rules: equal stretches as (place, grams), the longest shown.
+
+    `words` and `asked` count the words of item and prompt that stand there; 0 where there are too few grams to matter.
+    """
 
     source: str
     document: str
@@ -178,6 +194,8 @@ class Trace:
     stretches: tuple[tuple[int, int], ...]
     answer: bool
     shown: tuple[str, int, int] = ("", 0, 0)
+    words: int = 0
+    asked: int = 0
 
 
 @dataclass
@@ -218,6 +236,7 @@ class Contamination:
 
     def _collect(self, batch: Batch, shards: NDArray[np.int64], runs: Runs) -> None:
         """Keep the runs of each document and item as a trace."""
+        words, ends = batch.words
         pairs = np.flatnonzero((np.diff(runs.document, prepend=-1) != 0) | (np.diff(runs.text, prepend=-1) != 0))
         bounds = [*pairs.tolist(), len(runs.document)]
         for first, last in pairwise(bounds):
@@ -228,10 +247,15 @@ class Contamination:
             begin = int(runs.start[first:last].min())
             answer = self._holds(batch, d, begin, None, self.index.answers[item])
             best = first + int(runs.grams[first:last].argmax())
-            shown = ("", 0, 0)
+            shown, held = ("", 0, 0), np.zeros(0, bool)
             if runs.grams[first:last].sum() >= EDITED_GRAMS:  # fewer can be no finding
                 shown = excerpt(batch.text(d), int(runs.start[best]), int(runs.grams[best]) + N - 1)
-            self.traces.append(Trace(batch.sources[d], batch.name(d), item, int(shards[d]), stretches, answer, shown))
+                own, text = self.index.words[item], words[ends[d] : ends[d + 1]]
+                rows = slice(first, last)
+                held = shared_words(own, text, runs.place[rows], runs.start[rows], runs.grams[rows] + N - 1)
+            labels = (batch.sources[d], batch.name(d), item, int(shards[d]))
+            asked = int(held[: len(self.index.prompts[item])].sum())
+            self.traces.append(Trace(*labels, stretches, answer, shown, int(held.sum()), asked))
 
     def _check_short(self, batch: Batch, shards: NDArray[np.int64], anchors: Runs, row: int) -> None:
         """Keep a short item whose whole prompt stands around its anchor and whose answer follows."""
@@ -281,27 +305,39 @@ class Contamination:
         head = (self.index.names[trace.item], item.id, trace.source, trace.document)
         if trace.stretches[0][1] < 0:
             return Finding(*head, "short", -trace.stretches[0][1], 1.0, trace.answer, *trace.shown)
-        total = len(self.index.words[trace.item]) - N + 1
+        own, prompt = len(self.index.words[trace.item]), len(self.index.prompts[trace.item])
+        total = own - N + 1
         hit = np.zeros(total, bool)
         for place, grams in trace.stretches:
             hit[place : place + grams] = True
         frequent = common.get((trace.source, trace.item))
         longest = max(grams for _, grams in trace.stretches)
-        if frequent is not None and hit.mean() < NEARLY_WHOLE:
+        words, asked = trace.words, trace.asked
+        nearly = hit.mean() >= NEARLY_WHOLE or (prompt >= EXACT and hit[: prompt - N + 1].mean() >= NEARLY_WHOLE)
+        if frequent is not None and not nearly:
             hit &= ~frequent[:total]
             longest = max((_longest(hit[p : p + grams]) for p, grams in trace.stretches), default=0)
+            covered = np.convolve(hit, np.ones(N, np.int64)) > 0
+            words, asked = int(covered.sum()), int(covered[:prompt].sum())
         count = int(hit.sum())
-        exact = longest + N - 1 >= EXACT
-        if not exact and not (count >= EDITED_GRAMS and count >= EDITED_SHARE * total):
+        if longest + N - 1 < EXACT and not (count >= EDITED_GRAMS and count >= EDITED_SHARE * total):
             return None
-        kind = "exact" if exact else "edited"
-        return Finding(*head, kind, longest + N - 1, count / total, trace.answer, *trace.shown)
+        begun = max((grams + N - 1 for place, grams in trace.stretches if place == 0), default=0)
+        large = words >= LARGE * own or (prompt >= EXACT and asked >= LARGE * prompt)
+        if large and begun >= own:
+            kind = "exact"
+        elif large and begun >= prompt >= EXACT:
+            kind = "question"
+        else:
+            kind = "edited" if large else PASSAGE
+        return Finding(*head, kind, longest + N - 1, words / own, trace.answer, *trace.shown)
 
     def _touched(self, name: str, judged: Sequence[tuple[Trace, Finding]]) -> Touched:
         """The row of one benchmark."""
         own = [place for place, each in enumerate(self.index.names) if each == name]
         column = {item: place for place, item in enumerate(own)}
-        rows = [(trace, found) for trace, found in judged if trace.item in column]
+        every = [(trace, found) for trace, found in judged if trace.item in column]
+        rows = [(trace, found) for trace, found in every if found.kind != PASSAGE]
         present = np.zeros((SHARDS, len(own)))
         documents: dict[tuple[str, str], int] = {}
         for trace, found in rows:
@@ -309,16 +345,21 @@ class Contamination:
             documents[found.source, found.document] = trace.shard
         touched = np.bincount(list(documents.values()), minlength=SHARDS).astype(np.float64)
         held = self.documents.astype(np.float64)
+        items = {trace.item for trace, _ in rows}
+        whole = {trace.item for trace, found in rows if found.kind in ("exact", "short")}
         return Touched(
             name,
             len(own),
-            len({trace.item for trace, _ in rows}),
-            len({trace.item for trace, found in rows if found.kind != "edited"}),
+            len(items),
+            len(whole),
+            len(whole | {trace.item for trace, found in rows if found.kind == "question"}),
             len({trace.item for trace, found in rows if found.answer}),
             estimate(self.documents, lambda w: (w @ present > 0).mean(axis=1), "items", (0.0, 1.0)),
             len(documents),
             estimate(self.documents, lambda w: (w @ touched) / np.maximum(w @ held, 1.0), "documents", (0.0, 1.0)),
-            max((found.longest for _, found in rows), default=0),
+            max((found.longest for _, found in every), default=0),
+            len({trace.item for trace, _ in every} - items),
+            len({(found.source, found.document) for _, found in every} - set(documents)),
         )
 
 

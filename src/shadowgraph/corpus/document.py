@@ -43,7 +43,7 @@ class Columns:
         source: default is the file's name.
         family: default is the source.
         format: default is "plain".
-        media: default is no reference.
+        media: default is the key "media"; a row without it is a text alone.
         messages: a list of chat turns with `role` and `content`, told through `turn`, one after another.
         turn: template of one turn.
         skip_empty: pass over rows whose text is blank instead of refusing them.
@@ -66,8 +66,11 @@ class Columns:
         return (self.messages or self.text, *(getattr(self, name) or name for name in names))
 
     def demanded(self, field: int) -> bool:
-        """Whether a row must hold the key at this place of `keys`: the text, and whatever was named."""
-        named = (self.text, self.id, self.source, self.family, self.format, self.media)
+        """Whether a row must hold the key at this place of `keys`: the text, and whatever label was named.
+
+        A record without an image is a text, so no row must hold the key of images.
+        """
+        named = (self.text, self.id, self.source, self.family, self.format, None)
         return field == 0 or named[field] is not None
 
 

@@ -142,6 +142,13 @@ def fill_pictured(
     first = _longer(shown[:images], shown[images:], lengths, budget - texts)
     left = budget - int(lengths[first].sum())
     taken = lengths[first]
+    if left > texts:
+        raise DataError(
+            f"{images} images bring {budget - left} of {budget} tokens, and the documents without one hold {texts} "
+            f"of the {left} left",
+            where=where,
+            hint="set budget.images to more or budget.tokens to fewer, or give the pool documents without an image",
+        )
     if left > 0:
         return join([Fill(first, taken), fill(plain, lengths, left, where)])
     spare = (taken - ends[first])[::-1]

@@ -118,10 +118,11 @@ def _overlap_plate(corpus: Record) -> Plate:
         limits = (0.0, min(100.0, 1.05 * top))
         panels = [_bars(rows, "overlap-items", "items found in the corpus, per cent", 0.0, limits)]
     caption = (
-        "An item is found when 13 words of it stand in a row in a document, or at least three different 8-grams, or, "
-        "for short items, the whole prompt with its answer behind it. Word sequences that many documents of one source "
-        "share count only where nearly the whole item stands there. Finding an item says that its words are there, not "
-        "why."
+        "An item is found when at least half of its words, or of the words of its question, stand in a document along "
+        "equal stretches, or, for short items, the whole prompt with its answer behind it. Shorter shared passages "
+        "(13 words in a row, or three different 8-grams) are counted apart. Word sequences that many documents of one "
+        "source share count only where nearly the whole item stands there. Finding an item says that its words are "
+        "there, not why."
     )
     absent = "No item was found." if corpus.records("overlap") else "No benchmark was given, so no item was looked for."
     return Plate("overlap", "Benchmark items in the corpus", caption, panels, overlap_table(corpus), legend=False,

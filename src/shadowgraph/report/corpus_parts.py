@@ -123,18 +123,23 @@ def alignment_table(corpus: Record) -> Table:
 
 
 def overlap_table(corpus: Record) -> Table:
-    """Items and documents that share words in a row."""
+    """Items found whole or in large part, and items that only share a passage."""
     rows: list[list[Cell]] = []
     for row in corpus.records("overlap"):
-        counts = (_count(row, key) for key in ("items", "items_touched", "items_exact", "items_with_answer"))
+        counts = (_count(row, key) for key in _FOUND)
         rows.append([words(row.text("benchmark")), *counts, _share(row.record("item_share")),
-                     _count(row, "documents_touched"), _share(row.record("document_share")), _count(row, "longest"),
+                     _count(row, "documents_touched"), _share(row.record("document_share")),
+                     _count(row, "items_passage"), _count(row, "documents_passage"), _count(row, "longest"),
                      _count(row, "too_short")])  # fmt: skip
     return Table(
-        ["benchmark", ">items", ">found", ">word for word", ">with answer", ">share of items", ">documents",
-         ">share of documents", ">longest, words", ">too short to look for"],
+        ["benchmark", ">items", ">found", ">whole, word for word", ">question, word for word", ">with answer",
+         ">share of items", ">documents", ">share of documents", ">items with a passage only",
+         ">documents with passages only", ">longest, words", ">too short to look for"],
         rows,
     )  # fmt: skip
+
+
+_FOUND = ("items", "items_touched", "items_exact", "items_question", "items_with_answer")
 
 
 def _count(row: Record, key: str) -> Cell:
@@ -255,7 +260,8 @@ class Excerpt:
 def excerpts(corpus: Record) -> list[Excerpt]:
     """The findings that the result shows."""
     found: list[Excerpt] = []
-    kinds = {"exact": "word for word", "edited": "in pieces", "short": "short item, whole"}
+    kinds = {"exact": "whole, word for word", "question": "whole question, word for word",
+             "edited": "in large part", "short": "short item, whole", "passage": "passage only"}  # fmt: skip
     for row in corpus.records("findings"):
         text = row.text("excerpt")
         begin, end = (int(row.number(key).value or 0) for key in ("begin", "end"))

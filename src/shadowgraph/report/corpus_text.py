@@ -53,8 +53,10 @@ def corpus_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
 _COUNTS = {
     "items": "items",
     "items_touched": "found",
-    "items_exact": "exact",
+    "items_exact": "whole",
+    "items_question": "question",
     "items_with_answer": "with answer",
     "documents_touched": "documents",
+    "items_passage": "passage only",
     "longest": "longest, words",
 }

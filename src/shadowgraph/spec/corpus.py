@@ -128,7 +128,10 @@ class TokensTable(Table):
 class BudgetTable(Table):
     """What every arm weighs, to the token; `supervised` takes surplus tokens out of the loss, for arms with answers.
 
-    `images` is the number of images of every arm; by default the pool's share, where images count in the budget.
+    `images` is the number of images of every arm; by default the pool's share, where images count in the budget. With
+    `match_lengths` every arm gives each bin of document length the share it has in the pool: arms then differ in what
+    documents say and not in their length, and one that aims at a benchmark may come no nearer to it than the documents
+    of its lengths allow.
     """
 
     tokens: Count

@@ -17,10 +17,11 @@ from shadowgraph.artifact import read_object, write_json
 from shadowgraph.corpus.balance import sheet
 from shadowgraph.corpus.budget import BudgetRow, prove_budget
 from shadowgraph.corpus.building.labels import LABELS, label_columns, read_column
-from shadowgraph.corpus.building.plan import BuildPlan, Place, read_plan, tokenizer_file
+from shadowgraph.corpus.building.plan import BuildPlan, Place, open_tokenizer, read_plan
 from shadowgraph.corpus.ground import Ground
 from shadowgraph.corpus.manifest import read_arm, write_arm
 from shadowgraph.corpus.match import match
+from shadowgraph.corpus.nearness import nearness
 from shadowgraph.corpus.pictures import Pictures
 from shadowgraph.corpus.regime import build_regime
 from shadowgraph.corpus.tokens import TokenPool
@@ -85,9 +86,7 @@ def open_ground(plan: BuildPlan, place: Place, draw: int) -> Ground:
         leaked=held["leaked"],
         prompts=held["prompts"] if spec.tokens.answer_after is not None else None,
         sources=labels["source"],
-        classes=token_kinds(tokenizer_file(plan.folder / spec.tokens.tokenizer), end, spec.tokens.image)
-        if near
-        else None,
+        classes=token_kinds(plan.folder / spec.tokens.tokenizer, end, spec.tokens.image) if near else None,
         batch=spec.budget.batch,
         match_lengths=spec.budget.match_lengths,
         end=end,
@@ -127,16 +126,14 @@ def token_kinds(path: Path, end: int, image: str | None = None) -> NDArray[np.in
     """(V,) kind of every token for near copies: 0 keep, 1 a digit run, else words by opening blank, case and length.
 
     Args:
-        path: a tokenizer.json.
+        path: a tokenizer.json or its folder.
         end: id of END, which is kept.
         image: the image token, which is kept.
 
     Returns:
         (V,) kinds.
     """
-    import tokenizers
-
-    tokenizer: Any = tokenizers.Tokenizer.from_file(str(path))
+    tokenizer = open_tokenizer(path)
     kinds = np.zeros(tokenizer.get_vocab_size(), np.int64)
     known: dict[tuple[bool, str, int], int] = {}
     texts = sorted((number, token) for token, number in tokenizer.get_vocab().items())
@@ -176,6 +173,7 @@ def finish_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         "pool": read_object(place.pool / "pool.json"),
         "test_items": removed["benchmarks"],
         "arms": arms,
+        "nearness": nearness(plan.spec, np.load(place.pool / "columns.npz", allow_pickle=False), arms),
         "match": matched,
     }
     if "missing_images" in removed:

@@ -5,8 +5,10 @@ Here live: the plan, its identity, the paths of the output folder. Not here: the
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, ClassVar
 
 from shadowgraph.artifact import read_object
@@ -14,11 +16,11 @@ from shadowgraph.corpus.adapters import ADAPTERS
 from shadowgraph.corpus.benchmark import Benchmark, read_benchmark
 from shadowgraph.corpus.document import Columns
 from shadowgraph.corpus.readers.files import find_files
-from shadowgraph.errors import DataError
+from shadowgraph.errors import DataError, printable
 from shadowgraph.identity import file_identity, fingerprint
 from shadowgraph.spec.corpus import BenchmarkTable, ColumnsTable, CorpusArm, CorpusSpec
 
-PROGRAM = 2  # raised when a change of the code changes what is built
+PROGRAM = 3  # raised when a change of the code changes what is built
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,35 @@ def tokenizer_file(path: Path) -> Path:
     return found
 
 
+class _Reading(AbstractContextManager["_Reading"]):
+    """Turns the bare `Exception` that the tokenizers library raises for a wrong file, and no other, into ours."""
+
+    def __init__(self, path: Path) -> None:
+        """Remember the file."""
+        self.path = path
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Name the file."""
+        if kind is Exception:
+            found = f"no tokenizer could be read from it ({printable(str(error), 100)})"
+            raise DataError(found, where=str(self.path), hint="give a tokenizer.json or its folder") from error
+
+
+def open_tokenizer(path: Path) -> Any:
+    """The tokenizer of a file or folder.
+
+    Raises:
+        DataError: when there is none, or the file holds something else; names it.
+    """
+    import tokenizers
+
+    found = tokenizer_file(path)
+    with _Reading(found):
+        return tokenizers.Tokenizer.from_file(str(found))
+
+
 def read_wanted(table: BenchmarkTable, folder: Path) -> Benchmark:
     """A benchmark of the specification, under the name it has there."""
     adapter = table.adapter or (table.name if table.name in ADAPTERS else table.name.replace("-", "_"))
@@ -135,11 +166,15 @@ def make_plan(spec: CorpusSpec, folder: Path) -> BuildPlan:
     Args:
         spec: the specification.
         folder: the folder its paths are relative to.
+
+    Raises:
+        DataError: when a file or the tokenizer is missing, or the tokenizer cannot be read.
     """
     files = tuple(find_files([folder / name for name in spec.pool.files]))
     other = [folder / name for table in spec.benchmarks for name in table.files]
     other += [folder / name for name in (spec.base.files if spec.base is not None else ())]
     tokenizer = tokenizer_file(folder / spec.tokens.tokenizer)
+    open_tokenizer(tokenizer)
     held = {
         "program": PROGRAM,
         "spec": spec.model_dump(mode="json", exclude_unset=True),

@@ -21,7 +21,7 @@ from shadowgraph.artifact import read_object, whole, write_json
 from shadowgraph.corpus.batch import Batch, batch_of
 from shadowgraph.corpus.building.encoding import Encoder
 from shadowgraph.corpus.building.labels import LABELS, label_columns, read_column, write_labels
-from shadowgraph.corpus.building.plan import BuildPlan, Place, columns_of, read_plan, read_wanted, tokenizer_file
+from shadowgraph.corpus.building.plan import BuildPlan, Place, columns_of, open_tokenizer, read_plan, read_wanted
 from shadowgraph.corpus.clusters import pool_cells
 from shadowgraph.corpus.codebook import cells as published_cells
 from shadowgraph.corpus.contamination import Contamination, index_items
@@ -47,18 +47,26 @@ def save_arrays(path: Path, **arrays: NDArray[Any]) -> None:
 
 
 def survey_job(arguments: Mapping[str, Json], progress: Progress) -> None:
-    """Read the pool once: count it, and find the documents that hold test items."""
+    """Read the pool once: count it, and find the documents that hold test items.
+
+    Raises:
+        DataError: when an image file is missing, or the key of images was named and no record holds it.
+    """
     plan, place = _open(arguments)
     benchmarks = [read_wanted(table, plan.folder) for table in plan.spec.benchmarks]
     found = Contamination(index_items(benchmarks))
     profile = Profile()
     lost: list[tuple[str, str]] = []
+    key, shown = plan.spec.pool.columns.media, False
     for number, path in enumerate(plan.files):
         for batch in read_batches([path], columns_of(plan.spec.pool.columns), limit=plan.spec.pool.longest):
             profile.update(batch)
             found.update(batch)
+            shown = shown or any(batch.media)
             lost += [(batch.name(d), batch.media[d] or "") for d in missing_images(batch, plan.images(path))]
         progress((number + 1) / len(plan.files))
+    if key is not None and not shown:
+        raise DataError(f"no record of the pool holds the key {key!r}", where="pool.columns.media")
     if plan.spec.pool.missing_images == "refuse":
         refuse_missing(lost)
     touched, findings = found.finish()
@@ -67,7 +75,14 @@ def survey_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         _hear(plan, place)
     removed = sorted({finding.document for finding in findings} | {name for name, _ in lost})
     rows = [
-        {"benchmark": t.benchmark, "items": t.items, "items_touched": t.items_touched, "documents": t.documents_touched}
+        {
+            "benchmark": t.benchmark,
+            "items": t.items,
+            "items_touched": t.items_touched,
+            "documents": t.documents_touched,
+            "items_passage": t.items_passage,
+            "documents_passage": t.documents_passage,
+        }
         for t in touched
     ]
     named = {"missing_images": [{"id": name, "image": path} for name, path in sorted(lost)]} if lost else {}
@@ -76,14 +91,10 @@ def survey_job(arguments: Mapping[str, Json], progress: Progress) -> None:
 
 def _hear(plan: BuildPlan, place: Place) -> None:
     """Count the base's text in hashed words, for novelty, and in tokens, END after every document, for divergence."""
-    import tokenizers
-
     base = plan.spec.base
     if base is None:
         return
-    encoder = Encoder(
-        plan.spec.tokens, tokenizers.Tokenizer.from_file(str(tokenizer_file(plan.folder / plan.spec.tokens.tokenizer)))
-    )
+    encoder = Encoder(plan.spec.tokens, open_tokenizer(plan.folder / plan.spec.tokens.tokenizer))
     heard, counts = Profile(), np.zeros(encoder.size, np.int64)
     paths = find_files([plan.folder / name for name in base.files])
     for batch in read_batches(paths, columns_of(base.columns)):
@@ -95,11 +106,9 @@ def _hear(plan: BuildPlan, place: Place) -> None:
 
 def part_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     """Tokenise and measure one file of the pool; documents that hold test items and those held out are left out."""
-    import tokenizers
-
     plan, place = _open(arguments)
     number = int(str(arguments["number"]))
-    tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file(plan.folder / plan.spec.tokens.tokenizer)))
+    tokenizer = open_tokenizer(plan.folder / plan.spec.tokens.tokenizer)
     measure = _Measure(plan, place, tokenizer)
     removed = set(read_object(place.survey / "removed.json")["documents"])
     size = max(plan.files[number].stat().st_size, 1)

@@ -269,4 +269,5 @@ def _trace(row: Mapping[str, Any]) -> Trace:
     """A trace from its row."""
     stretches = tuple((int(place), int(grams)) for place, grams in row["stretches"])
     shown = (str(row["shown"][0]), int(row["shown"][1]), int(row["shown"][2]))
-    return Trace(row["source"], row["document"], row["item"], row["shard"], stretches, row["answer"], shown)
+    counts = int(row["words"]), int(row["asked"])
+    return Trace(row["source"], row["document"], row["item"], row["shard"], stretches, row["answer"], shown, *counts)

@@ -25,7 +25,7 @@ from shadowgraph.identity import file_identity, fingerprint
 
 FINEST = 64 << 20  # bytes of a job at least
 MOST_JOBS = 256
-PROGRAM = 1  # raised when a change of the code changes what a part holds
+PROGRAM = 2  # raised when a change of the code changes what a part holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,13 +37,15 @@ def _shared(result: Mapping[str, Any]) -> str:
     rows = result["overlap"]
     if not rows:
         return ""
-    touched = [row for row in rows if row["items_touched"]]
-    if not touched:
-        return "No item of any benchmark was found in it."
-    most = sorted(touched, key=lambda row: (-row["items_touched"] / max(1, row["items"]), row["benchmark"]))
+    found = [row for row in rows if row["items_touched"]]
+    most = sorted(found, key=lambda row: (-row["items_touched"] / max(1, row["items"]), row["benchmark"]))
     parts = [f"{row['items_touched']:,} of {row['items']:,} items of {printable(row['benchmark'])}" for row in most[:3]]
     more = f", and items of {len(most) - 3} more benchmarks" if len(most) > 3 else ""
-    return f"Whole or in pieces, it holds {', '.join(parts)}{more}."
+    said = f"Whole or in large part, it holds {', '.join(parts)}{more}." if found else (
+        "No item of any benchmark was found in it, whole or in large part."
+    )  # fmt: skip
+    passages = sum(row["items_passage"] for row in rows)
+    return f"{said} With {passages:,} other items it shares a shorter passage." if passages else said
 
 
 def limits_of(result: Mapping[str, Any]) -> list[str]:
