@@ -49,7 +49,9 @@ LAWS = """\
 A rule that could change the answer declines, and says why. The signs are patterns over English wording, kept wide: one
 found wrongly costs an item, one missed would cost a wrong answer. Two limits remain. A choice that is wrong among its
 neighbours need not be wrong alone; `true_false` therefore shows the choices again, and free replies behind choices are
-read for whole numbers only. And a question in another language than English passes the signs unseen.
+read for whole numbers only; a prompt that points to its choices keeps them. A wrong number in `true_false` has the
+sign, the digits, the final zeros and the parity of the right one, so that its looks tell little.
+And a question in another language than English passes the signs unseen.
 
 Some questions carry their options inside the prompt, or are answered with yes or no; these are read as choices, told as
 the source tells them, and changed in the source's own layout."""

@@ -6,8 +6,10 @@ import re
 
 import pytest
 
-from shadowgraph.scores.counterparts.composed import STEPS, chained, chains, compose
+from shadowgraph.scores.counterparts.arithmetic import parse
+from shadowgraph.scores.counterparts.composed import STEPS, chained, chains, compose, possible
 from shadowgraph.scores.counterparts.rule import Declined
+from shadowgraph.scores.counterparts.template import Template, template_of
 from shadowgraph.scores.question import Question
 from shadowgraph.seeds import generator
 
@@ -84,3 +86,41 @@ def test_chains_are_disjoint_and_their_gold_follows() -> None:
         assert probe.source == chain.first
         assert probe.answers == (chain.question.answer,)
     assert chains(many, 3) == (found, left)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "equation", "goes"),
+    [
+        ("There were 2 roses. Ann threw away 4 roses and cut some. Now there are 23. How many cut?", "23+4-2", 0),
+        ("Ann had 7 marbles. She lost 23 marbles and found 30. How many has she?", "7+30-23", 0),
+        ("Ann found 62 wrappers and 9 caps. Now she has 57 wrappers. How many more wrappers than caps?", "57-9", 0),
+        ("Of 11 films Ann saw 15 of them and read 12 books. How many more films than books?", "15-12", 0),
+        ("Ann has 95 blocks. She uses 60 blocks here and 80 blocks there. How many more there than here?", "80-60", 0),
+        ("Ann has $ 4. She pays $ 8. Then Bo has $ 5 for her. How much is left?", "4-8+5", 0),
+        ("Ann had 41 pens. She gave 9 to Bo and lost 18. How many more did she lose than give?", "18-9", 1),
+        ("Ann had 41 pens and found 9 caps. She has 62 things now, 12 of them cups. How many are pens and caps?",
+         "62-12", 1),
+    ],
+)  # fmt: skip
+def test_a_story_that_cannot_go_so_takes_nothing_in(prompt: str, equation: str, goes: int) -> None:
+    expression = parse(equation)
+    answer = str(expression.value(expression.leaves))
+    bound = template_of(plainly("q", prompt, answer, equation))
+    assert isinstance(bound, Template)
+    assert possible(bound, bound.values) is bool(goes)
+
+
+def test_what_is_handed_on_keeps_order_and_sign() -> None:
+    stories = [
+        plainly(f"q{index}", f"Ann had {40 + 5 * index} pens and lost {13 + index}. How many has she?",
+                str(27 + 4 * index), f"{40 + 5 * index} - {13 + index}")
+        for index in range(9)
+    ]  # fmt: skip
+    found, _ = chains(stories, 1)
+    gold = {one.id: one.answer for one in stories}
+    assert found
+    for chain in found:
+        story = chain.question.prompt.partition("go on: ")[2].replace("X", gold[chain.first])
+        had, lost = (int(text) for text in re.findall(r"\d+", story))
+        assert had > lost
+        assert int(chain.question.answer) == had - lost > 0

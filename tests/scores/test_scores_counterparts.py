@@ -239,7 +239,7 @@ def test_gold_places_that_are_drawn_are_even(name: str) -> None:
 def test_claims_of_numbers_are_the_answer_or_near_it() -> None:
     claims = {read(taken("true_false", free(name=f"f{n}"))) for n in range(60)}
     assert "3" in claims
-    assert len(claims) > 5
+    assert len(claims) >= 5  # 3 and the four other odd digits
     assert "not 3" not in claims
 
 

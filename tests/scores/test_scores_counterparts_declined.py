@@ -49,6 +49,25 @@ def test_other_labels_are_declined_where_a_choice_names_one(last: str) -> None:
         ("context_order", "What is it?", "it is not a context with one question after it"),
         ("context_order", "Here we all met Dr. Brown came when?", "its sentences cannot be told apart for certain"),
         ("context_order", "Look at the words below. What do they mean?", "its parts point at each other's place"),
+        (
+            "context_order",
+            "Ann has 3 pens and buys 4 pens. How many is that?",
+            "its question points back to what stands before it",
+        ),
+        (
+            "context_order",
+            "A puzzle has a row of gaps. Who can complete this puzzle?",
+            "its question points back to what stands before it",
+        ),
+        (
+            "context_order",
+            "Ann swims in the lake for 2 hours. How far does she get?",
+            "its question points back to what stands before it",
+        ),
+        ("open", "Which of these is a metal?", "the prompt speaks of what is offered"),
+        ("open", "Which of the following actions helps?", "the prompt speaks of what is offered"),
+        ("cloze", "Of the following metals, what is soft?", "the prompt speaks of what is offered"),
+        ("cloze", "Which of these is soft", "the prompt speaks of what is offered"),
         ("free", "What is it made of?", "behind choices, only a whole number is surely the one answer"),
         ("lettered", "What is it made of?", "its choices are shown by its source"),
     ],
@@ -122,3 +141,22 @@ def test_an_answer_of_two_set_words_is_scored_against_the_other(answer: str, pai
     assert probe.continuations[probe.gold] == f" {answer}"
     assert reason("permuted", free("Is it so?", answer)) == "its choices are not shown"
     assert read(taken("lettered", free("Is it so?", answer))) == answer
+
+
+def test_choices_told_in_one_line_have_one_mark_between_and_after_them() -> None:
+    asked = question(choices=("the crust.", "the rotation", "a warming Earth."))
+    for seed in range(6):
+        context = taken("dialogue", asked, seed).context
+        assert "one of these: “the crust.”, “the rotation”, “a warming Earth.”\n" in context
+    assert "one of these: yellow; purple; black; silver.\n" in taken("dialogue", question()).context
+    assert "“the crust.”, “the rotation”" in taken("table", asked).context
+
+
+def test_a_reply_is_a_number_only_where_every_answer_is_one() -> None:
+    both = Question("q", "made", "q", "f", "How many days has a week?", "7", accepted=("seven",))
+    numbers = Question("q", "made", "q", "f", "How many days has a year?", "1,461", accepted=("1461",))
+    for name in ("original", "free", "dialogue", "table", "cloze", "list"):
+        assert taken(name, both).extract == "line"
+        assert taken(name, numbers).extract == "number"
+    several = Question("q", "made", "q", "f", "How many?", "7", accepted=("7\ndays",))
+    assert reason("original", several) == "the answer spans lines"

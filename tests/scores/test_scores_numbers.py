@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowgraph.scores.counterparts.arithmetic import number
+from shadowgraph.scores.counterparts.mentions import mentions
 from shadowgraph.scores.counterparts.names import GROUP, exchange_of, exchanged, rename
 from shadowgraph.scores.counterparts.number_rules import NUMBER_RULES
 from shadowgraph.scores.counterparts.numbers import renumber
@@ -180,6 +181,15 @@ def test_drawn_numbers_are_not_one_sided() -> None:
     answers = [renumber(SINGLE, generator(seed, "t")) for seed in range(60)]
     larger = sum(Fraction(one.answer) > 35 for one in answers if isinstance(one, Question))
     assert 12 < larger < 54
+
+
+def test_fresh_numbers_are_small_within_their_digits() -> None:
+    span = mentions("There are 48 rolls.")[0].span()
+    drawn = [int(span.at((place + 0.5) / 1000)) for place in range(1000)]
+    assert drawn[0] == 10
+    assert drawn[-1] == 99
+    assert set(drawn) == set(range(10, 100))
+    assert abs(sum(value < 32 for value in drawn) / 1000 - 0.505) < 0.01  # log10(3.2), the digits' law
 
 
 def test_the_page_tells_every_rule() -> None:

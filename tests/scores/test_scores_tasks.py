@@ -121,6 +121,12 @@ def test_a_wrong_row_is_named_by_file_row_and_key(
 def test_a_task_without_gold_without_rows_or_of_two_kinds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no row holds 'answer', so nothing can be scored; found: prompt, label"):
         read_task(file(tmp_path, {"prompt": "a", "label": 1}, {"prompt": "b"}))
+    with pytest.raises(DataError, match="'answer' is null in every row, so nothing can be scored"):
+        read_task(file(tmp_path, {"prompt": "a", "answer": None}, {"prompt": "b", "answer": None}))
+    with pytest.raises(DataError, match="a folder, not a file"):
+        read_task(tmp_path)
+    with pytest.raises(DataError, match=r"row 2 key 'prompt': holds 1048577 characters"):
+        read_task(file(tmp_path, {"prompt": "a", "answer": "b"}, {"prompt": "a" * (2**20 + 1), "answer": "b"}))
     with pytest.raises(DataError, match="no items"):
         read_task(file(tmp_path))
     with pytest.raises(DataError, match=r"row 2 key 'choices': some rows have choices .*; make two files"):
@@ -130,6 +136,13 @@ def test_a_task_without_gold_without_rows_or_of_two_kinds_is_refused(tmp_path: P
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DataError, match=r"bad\.parquet: not Parquet"):
         read_task(tmp_path / "bad.parquet")
+    twice = b'{"prompt": "a", "answer": "b"}\n{"prompt": "a", "answer": "b", "answer": "c"}\n'
+    (tmp_path / "twice.jsonl").write_bytes(twice)
+    with pytest.raises(DataError, match=r"twice.jsonl:2: the key 'answer' stands there twice"):
+        read_task(tmp_path / "twice.jsonl")
+    (tmp_path / "long.jsonl").write_bytes(b'{"prompt": "a", "answer": "b"}\n' + b" " * (2**24 + 1))
+    with pytest.raises(DataError, match=r"long.jsonl:2: a line of 16777217 bytes"):
+        read_task(tmp_path / "long.jsonl")
     (tmp_path / "bad.jsonl").write_bytes(b'{"prompt": "a", "answer": "b"}\n{"prompt": \n')
     with pytest.raises(DataError, match=r"bad.jsonl:2: not JSON"):
         read_task(tmp_path / "bad.jsonl")

@@ -24,6 +24,9 @@ KEYS = ("prompt", "answer", "choices", "gold", "id", "group", "family", "style",
 """What a row may hold. `answer` is a text, or several of which each is right; with `choices` it is the text of the
 right one, its letter (A, B, …) or its place counted from 0; `gold` is the place and nothing else."""
 
+LONGEST = 1 << 20
+"""Characters of one text in a row; more than any model reads, and a sign that rows lost their line breaks."""
+
 
 def read_task(path: Path, *, name: str = "", mapping: Mapping[str, str] | None = None) -> tuple[Question, ...]:
     """Read a task from JSON Lines (plain, .gz, .zst) or Parquet.
@@ -47,7 +50,9 @@ def read_task(path: Path, *, name: str = "", mapping: Mapping[str, str] | None =
     if not rows:
         raise DataError("no items", where=str(path), hint="write one JSON object a line, with prompt and answer")
     if all(row.get(names["answer"]) is None and row.get(names["gold"]) is None for _, row in rows):
-        found = f"no row holds {names['answer']!r}, so nothing can be scored"
+        named = any(names["answer"] in row for _, row in rows)
+        found = f"{names['answer']!r} is null in every row" if named else f"no row holds {names['answer']!r}"
+        found += ", so nothing can be scored"
         raise DataError(found, where=str(path), hint=f"found: {printable(', '.join(map(str, rows[0][1])))}")
     questions: list[Question] = []
     seen: dict[str, int] = {}
@@ -134,6 +139,8 @@ class _Row:
             raise self.fault(key, f"holds {type(value).__name__}, expected text")
         if isinstance(value, float) and not math.isfinite(value):
             raise self.fault(key, "holds no finite number")
+        if isinstance(value, str) and len(value) > LONGEST:
+            raise self.fault(key, f"holds {len(value)} characters, at most {LONGEST} are read", "shorten the row")
         return str(value)
 
     def _choices(self) -> tuple[str, ...]:

@@ -10,9 +10,12 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
+from typing import Literal
 
 from shadowgraph.scores.counterparts.laid import Laid
 from shadowgraph.scores.counterparts.rule import Declined
+from shadowgraph.scores.question import Question
+from shadowgraph.scores.reply import extracted
 
 NUMBER = re.compile(r"-?\d{1,12}(?:,\d{3})*(?:\.\d+)?")
 
@@ -68,6 +71,14 @@ _ANAPHOR = re.compile(
 )
 
 
+_BACK = _pattern(
+    r"\b(?:that|this|these|those|such|same|it|its|itself|they|them|their|theirs|themselves|he|him|his|himself"
+    r"|she|her|hers|herself|then|thus|therefore|hence|so|here|now|both|either|neither|each|other|others|another|rest"
+    r"|remaining|ones|instead|also|again|still|else)\b",
+    r"\b(?:there|one|does so|do so)\W*\Z|\A\W*(?:and|but|or)\b",
+)
+
+
 def first(*reasons: str) -> Declined | None:
     """The first reason that is not empty, as a refusal."""
     return next((Declined(reason) for reason in reasons if reason), None)
@@ -117,6 +128,11 @@ def offered(laid: Laid) -> str:
     return "the prompt speaks of what is offered" if _OFFERED.search(laid.question.prompt) else ""
 
 
+def backward(ask: str) -> str:
+    """The asking sentence points back to what stands before it."""
+    return "its question points back to what stands before it" if _BACK.search(ask) else ""
+
+
 def graded(laid: Laid) -> str:
     """The right answer is right by comparison or judgement, so another may be right standing alone."""
     return "the answer is right by comparison or judgement" if _GRADED.search(laid.question.prompt) else ""
@@ -159,6 +175,13 @@ def distinct(wrong: str, right: str) -> bool:
     return bool(one) and bool(two) and one not in two and two not in one
 
 
+def distinct_number(wrong: str, right: str) -> bool:
+    """Whether a number is wrong beside an accepted answer, which may be no number."""
+    if number(right):
+        return distinct(wrong, right)
+    return wrong.strip() != right.strip()
+
+
 def whole(text: str) -> bool:
     """Whether a text is one whole number without separators."""
     digits = text.strip().removeprefix("-")
@@ -168,3 +191,10 @@ def whole(text: str) -> bool:
 def number(text: str) -> bool:
     """Whether a text is one written number."""
     return NUMBER.fullmatch(text.strip()) is not None
+
+
+def reading(question: Question) -> Literal["number", "line"]:
+    """How a free reply is read: as a number only where every accepted answer can be read as one."""
+    accepted = (question.answer, *question.accepted)
+    numbers = all(number(text) and extracted(text, "number") is not None for text in accepted)
+    return "number" if numbers else "line"

@@ -13,8 +13,11 @@ import numpy as np
 from shadowgraph.scores.counterparts import caution
 from shadowgraph.scores.counterparts.laid import Laid
 from shadowgraph.scores.counterparts.rule import Declined, Probe, probe
-from shadowgraph.worlds.distractors import numeric_distractors
 from shadowgraph.worlds.item import pick
+
+_ATTEMPTS = 40
+_NEAR = 1.3
+_NEAR_SHORT = 2.5  # of two digits, so that each has another of its kind near it
 
 CLAIMS: tuple[tuple[str, tuple[str, str]], ...] = (
     (
@@ -80,11 +83,56 @@ def negated(laid: Laid, generator: np.random.Generator) -> Probe | Declined:
 
 
 def _wrong(laid: Laid, generator: np.random.Generator) -> tuple[str, ...]:
-    """Answers that are wrong beyond doubt; near numbers where there are no choices."""
+    """Answers that are wrong beyond doubt; a number near the right one where there are no choices."""
     question = laid.question
     if laid.shown == "none":
-        answer = question.answer.strip()
-        taken = {answer, *question.accepted}
-        return numeric_distractors(answer, answer.startswith("-"), taken.__contains__, generator)
+        right = (question.answer, *question.accepted)
+        if int(question.answer) == 0:
+            return ()  # a zero is like no other number
+        drawn = (wrong_number(question.answer.strip(), generator) for _ in range(_ATTEMPTS))
+        found = next((text for text in drawn if all(caution.distinct_number(text, one) for one in right)), None)
+        return (found,) if found is not None else ()
     others = (choice for place, choice in enumerate(question.choices) if place != question.gold)
     return tuple(choice for choice in others if caution.distinct(choice, question.answer))
+
+
+def wrong_number(answer: str, generator: np.random.Generator) -> str:
+    """A number near a whole one that cannot be told from a right answer by its looks.
+
+    Kept are the sign, the count of digits, the final zeros and how the digits before these end: even or odd and, where
+    there are two or more of them, in a five or not. Drawn log-uniformly between s/f and s·f, s the digits before the
+    zeros, f = 2.5 for two and 1.3 for more of them; from 1 … 9 for one, evenly where no zeros follow.
+
+    Args:
+        answer: a whole number without separators, not zero.
+        generator: the source of chance.
+
+    Returns:
+        The number, written as the answer is.
+    """
+    sign, digits = answer[: answer.startswith("-")], answer.removeprefix("-")
+    plain = str(int(digits))
+    kept = plain.rstrip("0")
+    zeros = plain[len(kept) :]
+    near = _NEAR_SHORT if len(kept) == 2 else _NEAR
+    low, high = max(10 ** (len(kept) - 1), int(int(kept) / near)), min(10 ** len(kept) - 1, int(int(kept) * near))
+    while True:
+        uniform = float(generator.random())
+        if len(kept) > 1:
+            drawn = str(_log_uniform(low, high, uniform))
+        else:
+            drawn = str(_log_uniform(1, 9, uniform) if zeros else 1 + int(9 * uniform))
+        if drawn != kept and _ending(drawn) == _ending(kept):
+            return sign + f"{drawn}{zeros}".zfill(len(digits))
+
+
+def _log_uniform(low: int, high: int, uniform: float) -> int:
+    """The whole number from low to high at a place in [0, 1); n has a share of log((n + 1)/n)."""
+    return min(high, int(low * ((high + 1) / low) ** uniform))
+
+
+def _ending(digits: str) -> str:
+    """How a number ends: in a zero or, beside other digits, a five; else even or odd."""
+    if digits[-1] == "0" or (digits[-1] == "5" and len(digits) > 1):
+        return digits[-1]
+    return "odd" if int(digits[-1]) % 2 else "even"

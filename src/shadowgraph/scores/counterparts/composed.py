@@ -49,6 +49,18 @@ ROW = words(
 PARTNERS = 12
 """Second questions tried for a first one before it is left without a chain."""
 
+_LOSS = re.compile(
+    r"\b(?:lost|los(?:es?|ing)|gave|giv(?:es?|ing)|threw|throws?|ate|eats?|eaten|sold|sells?|spen[dt]s?|used|uses|broke"
+    r"|removed?|removes|deleted?|deletes|donated?|donates|dropped|burned|burnt|paid|pays?|took|takes|stole|died|missed"
+    r"|popped|cracked|returned|subtracts?|fewer|less(?:er)?|shorter|lighter|younger)\b",
+    re.IGNORECASE,
+)
+_GAIN = re.compile(
+    r"\b(?:has|have|had|buys?|bought|gets?|got|found|finds?|adds?|added|more|made|left)\b", re.IGNORECASE
+)
+_PART = re.compile(r"\W*(?:\w+ )?of (?:the|them|these|those|his|her|their|its|my|our)\b", re.IGNORECASE)
+_NOW = re.compile(r"\b(?:now|total|altogether|in all)\b", re.IGNORECASE)
+_TOTAL = re.compile(r"[^.?!,]*?\b(?:in total|in all|altogether|now)\b", re.IGNORECASE)
 _LETTERS = words("X N Q Z W")
 _DRAWS = 20
 
@@ -176,7 +188,7 @@ def _chained(first: Question, given: Fraction, template: Template, seed: int) ->
         if mention.article or mention.percent or mention.places or (mention.cap and given > mention.cap):
             continue
         values = drawn(template, stream, given={int(index): given}, attempts=_DRAWS)
-        if values is None:
+        if values is None or not possible(template, values):
             continue
         written = [
             template.numbers[slot].write(value) or "" for slot, value in zip(template.slots, values, strict=True)
@@ -187,6 +199,40 @@ def _chained(first: Question, given: Fraction, template: Template, seed: int) ->
         joined = replace(first, prompt=prompt, answer=plain(answer), accepted=(), worked="", equation="")
         return Chain(joined, first.id, second.id)
     return None
+
+
+def possible(template: Template, values: Sequence[Fraction]) -> bool:
+    """Whether a story can go so, as far as its words tell; some sources cannot, and what is joined to them cannot.
+
+    No intermediate result is below zero. All that is lost, given or taken, or is a part of something, is never more
+    than all that came before, where anything did, nor at the end than all that was not lost. In a story without loss no
+    number before the one there is "now" or "in total" is above it.
+
+    Args:
+        template: of the question.
+        values: one a slot.
+
+    Returns:
+        False as soon as one of these does not hold.
+    """
+    if any(value < 0 for step in template.nodes(values) for value in step):
+        return False
+    known = dict(zip(template.slots, values, strict=True))
+    prompt = template.question.prompt
+    had, gone, most, place, lost = Fraction(0), Fraction(0), Fraction(0), 0, False
+    for index, one in enumerate(template.numbers):
+        value = known.get(index, one.value)
+        *ended, before = re.split(r"[.?!]\s", prompt[place : one.start])
+        after = prompt[one.end :]
+        goes_on = lost and not ended and not _GAIN.search(before)
+        lost = goes_on or bool(_LOSS.search(before) or _PART.match(after))
+        if not lost and not gone and value < most and (_NOW.search(before) or _TOTAL.match(after)):
+            return False
+        had, gone, most = (had, gone + value, most) if lost else (had + value, gone, max(most, value))
+        if gone > had > 0:
+            return False
+        place = one.end
+    return gone <= had
 
 
 def _entries(template: Template, given: Fraction) -> tuple[int, ...]:

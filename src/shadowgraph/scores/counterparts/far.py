@@ -43,7 +43,7 @@ DIALOGUE_TEXT = (
     "{asker}: I heard only the beginning. {prompt}\n{helper}: And then it goes on like this:",
     "{asker} read aloud: “{prompt}”\n{helper}, who knew the rest by heart, went on:",
 )
-SPOKEN = "\n{asker}: They told me it is one of these: {choices}."
+SPOKEN = "\n{asker}: They told me it is one of these: {choices}"
 LIST = (
     "Things to settle\n* {prompt}{offer}\n  settled as:",
     "Sheet for today\n1) {prompt}{offer}\n   found to be:",
@@ -62,8 +62,10 @@ LETTERED = "Consider this. {prompt}\nOnly one of these is right:{options}\nIt is
 
 _GAP = re.compile(r"_{2,}|\.{4,}|…")
 _ASKS = re.compile(
-    r"(?:\A|[.!?:,]\s+)(?:in |on |at |by |for |to |of )?(?:which|what|who|whom|whose|where|when|why|how|find|calculate"
-    r"|determine|select|choose|identify|name|compute|evaluate)\b[^.!?]*\Z",
+    r"(?:\A|[.!?:,;]\s+)(?:and |but |then |so )?(?:(?:in|on|at|by|for|to|of|from|with|under|during|through|about|into"
+    r"|after|before|between|among|within|over|against|because of|as a result of) )?(?:which|what|who|whom|whose|where"
+    r"|when|why|how|find|calculate|determine|select|choose|identify|name|compute|evaluate|explain|describe|give|solve"
+    r"|state|is|are|was|were|do|does|did|can|could|will|would|should|has|have|had)\b[^.!?]*\Z",
     re.IGNORECASE,
 )
 _END = re.compile(r"[\s_.…:]+\Z")
@@ -72,7 +74,9 @@ _END = re.compile(r"[\s_.…:]+\Z")
 def opened(laid: Laid, generator: np.random.Generator) -> Probe | Declined:
     """The choices are gone from view; their texts are scored as answers."""
     names = caution.others(laid.question.choices)
-    refused = caution.first(caution.continued(laid), caution.unlisted(laid), names, caution.prefixed(laid))
+    refused = caution.first(
+        caution.continued(laid), caution.unlisted(laid), names, caution.offered(laid), caution.prefixed(laid)
+    )
     return refused or _scored("open", laid, pick(OPEN, generator), generator)
 
 
@@ -94,7 +98,7 @@ def freed(laid: Laid, generator: np.random.Generator) -> Probe | Declined:
 def cloze(laid: Laid, generator: np.random.Generator) -> Probe | Declined:
     """A statement with its gap at the end; where the prompt is itself the beginning of one, that is used."""
     question, prompt = laid.question, laid.question.prompt.rstrip()
-    names = caution.others(question.choices) if laid.seen else ""
+    names = (caution.others(question.choices) or caution.offered(laid)) if laid.seen else ""
     refused = caution.first("it has no prompt" if not prompt else "", names, caution.prefixed(laid))
     if refused:
         return refused
@@ -180,9 +184,8 @@ def _scored(form: str, laid: Laid, wording: str, generator: np.random.Generator)
 
 def _free(form: str, laid: Laid, context: str) -> Probe:
     """Read a free reply; a cell of a table ends it as well."""
-    extract = "number" if caution.number(laid.question.answer) else "line"
     until = ("\n", "|") if form == "table" else ("\n",)
-    return reply(form, laid.question, context, extract=extract, until=until)
+    return reply(form, laid.question, context, extract=caution.reading(laid.question), until=until)
 
 
 def _fill(wording: str, laid: Laid, generator: np.random.Generator) -> str:
@@ -195,13 +198,25 @@ def _fill(wording: str, laid: Laid, generator: np.random.Generator) -> str:
     choices = [choice.strip() for choice in question.choices] if laid.seen else []
     filled = wording.replace("{asker}", asker).replace("{helper}", helper)
     if "|" in wording:
-        offer = "; ".join(choices)
+        offer = _row(choices)
     elif "{asker}" in wording:
-        offer = SPOKEN.replace("{asker}", asker).replace("{choices}", "; ".join(choices)) if choices else ""
+        offer = SPOKEN.replace("{asker}", asker).replace("{choices}", _sentence(_row(choices))) if choices else ""
     else:
         offer = "".join(LISTED.replace("{choice}", choice) for choice in choices)
     head, _, tail = filled.partition("{prompt}")
     return f"{head}{question.prompt.strip()}{tail.replace('{offer}', offer, 1)}"
+
+
+def _row(choices: Sequence[str]) -> str:
+    """The choices in one line: each in quotation marks where one of them brings its own mark at the end."""
+    if any(choice.endswith((".", "!", "?", ",", ":", "…")) for choice in choices):
+        return ", ".join(f"“{choice}”" for choice in choices)
+    return "; ".join(choices)
+
+
+def _sentence(row: str) -> str:
+    """A row with one mark at its end."""
+    return row if re.search(r"[.!?…]”\Z", row) else f"{row}."
 
 
 def _texts(laid: Laid) -> tuple[str, ...]:

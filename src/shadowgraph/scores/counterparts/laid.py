@@ -144,7 +144,8 @@ def _cased(word: str, like: str) -> str:
 def _unfit(question: Question) -> Declined | None:
     """Why no probe of the question could have one right answer; None when it could."""
     if not question.choices:
-        return Declined("the answer spans lines") if "\n" in question.answer.strip() else None
+        spans = any("\n" in text.strip() for text in (question.answer, *question.accepted))
+        return Declined("the answer spans lines") if spans else None
     if len(question.choices) < 2:
         return Declined("there is one choice only")
     if len(question.choices) > len(LETTERS):

@@ -7,6 +7,7 @@ Not here: what the numbers mean for the answer (`template`).
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -128,8 +129,14 @@ class Span:
     numerators: range | tuple[int, ...] = field(default=())
 
     def at(self, uniform: float) -> Fraction:
-        """The value at a place in [0, 1)."""
-        return Fraction(self.numerators[int(uniform * len(self.numerators))], self.scale)
+        """The value at a place in [0, 1): the logarithm is spread evenly, so that small values are the more frequent.
+
+        With values v₁ < … < vₙ and v₍ₙ₊₁₎ = 2vₙ − v₍ₙ₋₁₎, vᵢ has the share log(v₍ᵢ₊₁₎/vᵢ) of the whole.
+        """
+        low, last = self.numerators[0], self.numerators[-1]
+        end = last + (last - self.numerators[-2] if len(self.numerators) > 1 else 1)
+        place = bisect_right(self.numerators, low * (end / low) ** uniform) - 1
+        return Fraction(self.numerators[min(place, len(self.numerators) - 1)], self.scale)
 
     def holds(self, value: Fraction) -> bool:
         """Whether the value is one of the set."""

@@ -139,6 +139,8 @@ def split(prompt: str) -> tuple[str, str] | Declined:
         return Declined("it is not a context with one question after it")
     if _POINTS.search(prompt):
         return Declined("its parts point at each other's place")
+    if back := caution.backward(match["ask"]):
+        return Declined(back)
     return match["body"], match["ask"]
 
 
@@ -171,7 +173,7 @@ def _as_told(form: str, laid: Laid, context: str) -> Probe | Declined:
     """A probe answered as the source answers: its own replies scored, or a free reply read."""
     question = laid.question
     if laid.shown == "none":
-        return reply(form, question, context, extract="number" if caution.number(question.answer) else "line")
+        return reply(form, question, context, extract=caution.reading(question))
     gap = "" if question.style == "continuation" and context[-1:] in ("", " ", "\n", "\t") else " "
     replies = [f"{gap}{text}" for text in laid.replies]
     if any(not text.strip() for text in replies) or len(set(replies)) < len(replies):

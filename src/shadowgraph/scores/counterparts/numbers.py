@@ -152,7 +152,7 @@ class Judge:
 def _draw(
     template: Template, spans: Sequence[Span], given: Mapping[int, Fraction], generator: np.random.Generator
 ) -> tuple[Fraction, ...] | None:
-    """Values for all slots: uniform in their spans, in the source's order where spans agree, divisions made exact."""
+    """Values for all slots: log-uniform in their spans, in the source's order where spans agree, divisible."""
     values = [span.at(float(generator.random())) for span in spans]
     for span in dict.fromkeys(spans):
         same = [index for index, one in enumerate(spans) if one == span and index not in given]

@@ -78,7 +78,7 @@ TEXT_RULES: tuple[Rule, ...] = (
         "true_false",
         "far",
         "one claim is judged, right or wrong by a fair coin; choices are told without labels; chance is one half",
-        "question, choices and their order; without choices a wrong claim is a number near the right one",
+        "question, choices and their order; without choices a wrong claim is a near number, as long and as round",
         TEXTS,
         on_laid(claims.true_false),
     ),
