@@ -18,6 +18,7 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
+from shadowgraph.corpus.topics import unit_rows
 from shadowgraph.seeds import generator
 
 CLUSTERS = 128
@@ -29,11 +30,6 @@ SPREAD = 0.02  # weight of chance against ln tokens: documents of equally filled
 ANCHORS = 2048
 CANDIDATES = 8192
 _CHUNK = 8192
-
-
-def _unit(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Rows of length 1; zero rows stay."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
 def learn_clusters(vectors: NDArray[np.float32], count: int, seed: int, label: str) -> NDArray[np.float32]:
@@ -58,7 +54,7 @@ def learn_clusters(vectors: NDArray[np.float32], count: int, seed: int, label: s
         np.add.at(sums, nearest, sample)
         empty = np.bincount(nearest, minlength=count) == 0
         sums[empty] = sample[stream.permutation(len(sample))[: int(empty.sum())]]
-        centres = _unit(sums).astype(np.float32)
+        centres = unit_rows(sums)
     return centres
 
 

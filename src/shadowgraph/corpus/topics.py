@@ -107,7 +107,7 @@ class Topics:
     def vectors(self, bags: Bags) -> NDArray[np.float32]:
         """(n, d) unit vectors of documents; zeros for a document none of whose words lies on an axis."""
         parts = [
-            _unit(_weighted(bags.rows(start, min(start + _CHUNK, len(bags.sizes))), self.rarity) @ self.axes)
+            unit_rows(_weighted(bags.rows(start, min(start + _CHUNK, len(bags.sizes))), self.rarity) @ self.axes)
             for start in range(0, len(bags.sizes), _CHUNK)
         ]
         return np.concatenate([*parts, np.zeros((0, self.axes.shape[1]), np.float32)])
@@ -148,6 +148,6 @@ def _weighted(bags: Bags, rarity: NDArray[np.float32]) -> Any:
     return sparse.csr_array((weights, bags.buckets.astype(np.int32), ends), shape=(len(bags.sizes), BUCKETS))
 
 
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows of length 1; zero rows stay."""
     return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
