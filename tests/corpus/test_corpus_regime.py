@@ -16,7 +16,8 @@ from shadowgraph.corpus.token_target import fit_token_target, token_alignment
 from shadowgraph.corpus.tokens import TokenPool
 from shadowgraph.errors import DataError
 from shadowgraph.seeds import generator
-from shadowgraph.spec.study import Arm, Calipers
+from shadowgraph.spec.analysis import Calipers
+from shadowgraph.spec.material import Arm
 
 ARMS = (
     Arm(name="aligned", regime="aligned"),

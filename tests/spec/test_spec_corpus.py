@@ -6,7 +6,7 @@ import pytest
 
 from shadowgraph.errors import SpecError
 from shadowgraph.spec.corpus import OPTIONS, CorpusArm, corpus_arm, read_corpus_spec
-from shadowgraph.spec.study import Arm
+from shadowgraph.spec.material import Arm
 
 HEAD = """
 schema_version = "1.0"

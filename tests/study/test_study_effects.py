@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shadowgraph.spec.study import Analysis, Equivalence
+from shadowgraph.spec.analysis import Analysis, Equivalence
 from shadowgraph.study.answer import claim_level, first_sentence, limits, second_sentence
 from shadowgraph.study.effects import Curve, contrast, equivalence, norm_matched
 

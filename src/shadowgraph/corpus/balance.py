@@ -17,7 +17,7 @@ from shadowgraph.corpus.budget import length_bins
 from shadowgraph.corpus.ground import Ground
 from shadowgraph.corpus.regime import Regime
 from shadowgraph.corpus.tokens import TokenPool
-from shadowgraph.spec.study import Calipers
+from shadowgraph.spec.analysis import Calipers
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from shadowgraph.corpus.rules.presented import backwards, edited, rejoined
 from shadowgraph.corpus.rules.table import RULES
 from shadowgraph.errors import DataError
 from shadowgraph.spec.corpus import PICKING, CorpusArm, corpus_arm
-from shadowgraph.spec.study import Arm
+from shadowgraph.spec.material import Arm
 
 __all__ = ["Ground", "Regime", "build_regime"]
 

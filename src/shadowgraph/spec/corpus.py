@@ -9,13 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from shadowgraph.spec.source import load
-from shadowgraph.spec.study import Count, Name, Positive, Share, Table
-
-Key = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Files = Annotated[tuple[Key, ...], Field(min_length=1)]
+from shadowgraph.spec.table import Count, Files, Key, Name, Positive, Share, Table
 
 # The options of every regime; a star marks those it cannot do without.
 OPTIONS: dict[str, tuple[str, ...]] = {

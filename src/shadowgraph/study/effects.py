@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shadowgraph.errors import Defect
 from shadowgraph.identity import Json
 from shadowgraph.seeds import generator
-from shadowgraph.spec.study import Analysis, Equivalence
+from shadowgraph.spec.analysis import Analysis, Equivalence
 from shadowgraph.stats.effect import cliffs_delta, hedges_g, hodges_lehmann
 from shadowgraph.stats.equivalence import draws_needed, tost
 from shadowgraph.stats.path import path_matched_difference

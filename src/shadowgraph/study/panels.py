@@ -17,7 +17,8 @@ from shadowgraph.footprint.table import Footprint
 from shadowgraph.identity import Json
 from shadowgraph.scores.item import ItemScore, summarise
 from shadowgraph.seeds import generator
-from shadowgraph.spec.study import Analysis, Arm
+from shadowgraph.spec.analysis import Analysis
+from shadowgraph.spec.material import Arm
 from shadowgraph.stats.resample import cluster_bootstrap_mean
 from shadowgraph.weights.roles import SLOTS
 
