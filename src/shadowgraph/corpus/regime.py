@@ -19,7 +19,7 @@ from shadowgraph.corpus.ground import Ground
 from shadowgraph.corpus.rules.presented import backwards, edited, rejoined
 from shadowgraph.corpus.rules.table import RULES
 from shadowgraph.errors import DataError
-from shadowgraph.spec.corpus import PICKING, CorpusArm, corpus_arm
+from shadowgraph.spec.corpus import CorpusArm, corpus_arm
 from shadowgraph.spec.material import Arm
 
 __all__ = ["Ground", "Regime", "build_regime"]
@@ -77,7 +77,7 @@ def build_regime(arm: Arm | CorpusArm, ground: Ground, others: Mapping[str, Corp
     """
     rule = corpus_arm(arm)
     parent = rule
-    if rule.regime not in PICKING:
+    if rule.regime not in RULES:
         if rule.of is None or others is None or rule.of not in others:
             raise DataError(f"the arm {rule.of!r} that it is made of is not given", where=rule.name)
         parent = others[rule.of]

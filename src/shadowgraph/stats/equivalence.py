@@ -77,19 +77,23 @@ def tost(a: Float[np.ndarray, " a"], b: Float[np.ndarray, " b"], margin: float, 
     return Equivalence(estimate, (estimate - half, estimate + half), p, margin, p < alpha)
 
 
-def tost_power(sd: float, shift: float, margin: float, draws: int, alpha: float = 0.05) -> float:
-    """Power of `tost` for two normal arms of equal size and spread.
+def tost_power(
+    sd: float, shift: float, margin: float, draws: int, alpha: float = 0.05, *, paired: bool = False
+) -> float:
+    """Power of `tost` for two normal arms of equal size and spread, or of `paired_tost` for normal differences.
 
     The pooled-variance test (the Welch test at equal sizes, up to its degrees of freedom):
     power = E_s[max(0, Φ((margin − shift)/e − t s) − Φ((−margin − shift)/e + t s))], e = sd √(2/draws),
-    t = t_{1−alpha, ν}, ν = 2 draws − 2, s² ~ χ²_ν/ν; the expectation by 2,000 equal slices of the law of s.
+    t = t_{1−alpha, ν}, ν = 2 draws − 2, s² ~ χ²_ν/ν; the expectation by 2,000 equal slices of the law of s. For
+    differences e = sd/√draws and ν = draws − 1.
 
     Args:
-        sd: standard deviation between units, above 0.
+        sd: standard deviation between units, or of their differences, above 0.
         shift: true difference, unit of sd.
         margin: margin of equivalence, above 0, unit of sd.
-        draws: units an arm, at least 2.
+        draws: units an arm, or differences, at least 2.
         alpha: size of each one-sided test.
+        paired: whether sd and draws are those of differences.
 
     Returns:
         Probability of declaring equivalence, 0 … 1; at |shift| = margin it is at most alpha.
@@ -103,8 +107,9 @@ def tost_power(sd: float, shift: float, margin: float, draws: int, alpha: float 
     _check_design(margin, alpha)
     if not sd > 0 or draws < 2:
         raise Defect(f"sd {sd} or {draws} draws are outside their range", where="tost_power")
-    freedom = 2 * draws - 2
-    error = sd * math.sqrt(2.0 / draws)
+    arms = 1 if paired else 2
+    freedom = arms * (draws - 1)
+    error = sd * math.sqrt(arms / draws)
     slices = (np.arange(2_000) + 0.5) / 2_000
     reach = scipy.stats.t.isf(alpha, freedom) * np.sqrt(scipy.stats.chi2.ppf(slices, freedom) / freedom)
     inside = scipy.stats.norm.cdf((margin - shift) / error - reach) - scipy.stats.norm.cdf(
@@ -113,18 +118,21 @@ def tost_power(sd: float, shift: float, margin: float, draws: int, alpha: float 
     return float(np.maximum(inside, 0.0).mean())
 
 
-def draws_needed(sd: float, shift: float, margin: float, power: float = 0.9, alpha: float = 0.05) -> int | None:
-    """Smallest number of draws an arm with which `tost` reaches the wanted power.
+def draws_needed(
+    sd: float, shift: float, margin: float, power: float = 0.9, alpha: float = 0.05, *, paired: bool = False
+) -> int | None:
+    """Smallest number of draws an arm with which `tost` (or of differences with which `paired_tost`) has the power.
 
     About 2 sd² (z_{1−alpha} + z_power)² / (margin − |shift|)², the usual closed form, which forgets the t distribution
     and, for a shift near 0, the second of the two tests (it promises .9 where .8 is reached); `tost_power` counts both.
 
     Args:
-        sd: standard deviation between draws, above 0.
+        sd: standard deviation between draws, or of their differences, above 0.
         shift: true difference to allow for, unit of sd.
         margin: margin of equivalence, above 0, unit of sd.
         power: wanted probability of declaring equivalence, 0 < power < 1.
         alpha: size of each one-sided test.
+        paired: whether sd and the answer are those of differences.
 
     Returns:
         Draws an arm, or None when |shift| ≥ margin or 100,000 draws do not suffice.
@@ -138,13 +146,14 @@ def draws_needed(sd: float, shift: float, margin: float, power: float = 0.9, alp
     if abs(shift) >= margin:
         return None
     low, high = 1, 2
-    while tost_power(sd, shift, margin, high, alpha) < power:
+    while tost_power(sd, shift, margin, high, alpha, paired=paired) < power:
         low, high = high, 2 * high
         if high > 100_000:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if tost_power(sd, shift, margin, middle, alpha) >= power else (middle, high)
+        reached = tost_power(sd, shift, margin, middle, alpha, paired=paired) >= power
+        low, high = (low, middle) if reached else (middle, high)
     return high
 
 

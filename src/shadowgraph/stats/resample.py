@@ -27,11 +27,11 @@ TwoSampleStatistic: TypeAlias = Callable[[Float[np.ndarray, " a"], Float[np.ndar
 
 @dataclass(frozen=True, slots=True)
 class PermutationTest:
-    """Result of a two-sided permutation test of the difference of means.
+    """Result of a two-sided permutation test.
 
     Attributes:
         p: two-sided p, never 0.
-        statistic: mean a − mean b, in the unit of the data.
+        statistic: what was tested, as observed; mean a − mean b, in the unit of the data, unless the caller says else.
         permutations: label exchanges looked at (all of them when exact).
         exact: whether all exchanges were looked at.
         smallest_p: the smallest p these sample sizes can give; above the level the test cannot reject.

@@ -1,12 +1,11 @@
 """Jobs that make the data of a study: the base's corpus, the pools, the regimes.
 
-Here live: the job functions of the corpus stage and what they leave on disk.
-Not here: selection rules (`corpus`) and procedural documents (`worlds`).
+Here live: the job functions of the corpus stage, and what they do for procedural pools.
+Not here: selection rules (`corpus`), procedural documents (`worlds`), what is made of sources (`blends`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,17 +13,23 @@ import numpy as np
 
 from shadowgraph.artifact import write_json
 from shadowgraph.corpus.balance import balance
+from shadowgraph.corpus.benchmark import Benchmark
 from shadowgraph.corpus.budget import fill, pack
 from shadowgraph.corpus.document import Document, write_documents
 from shadowgraph.corpus.readers.files import read_documents
 from shadowgraph.corpus.regime import Ground, build_regime
 from shadowgraph.corpus.token_target import fit_token_target, token_alignment
 from shadowgraph.corpus.tokens import load_tokenizer, tokenise, train_tokenizer
+from shadowgraph.errors import Defect
 from shadowgraph.identity import Json
 from shadowgraph.seeds import generator, keyed_uniform
+from shadowgraph.spec.material import PoolTable
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import load_array, read_spec, save_array
+from shadowgraph.study.blends import make_bases, make_panels, make_regimes
+from shadowgraph.study.holdings import make_holdings, open_holdings, tokenizer_characters
 from shadowgraph.study.layout import Layout
+from shadowgraph.study.sources import HELD, PARTS, gather, text_key
 from shadowgraph.work.job import Progress
 from shadowgraph.worlds.formats import render
 from shadowgraph.worlds.panel import benchmark_items
@@ -34,18 +39,35 @@ TOKENS_A_DOCUMENT = 28  # of the base, a safe low figure; too few tokens are an 
 OUTSIDE_SEQUENCES = 64
 
 
+def pool_of(spec: StudySpec) -> PoolTable:
+    """The pool table of a procedural study.
+
+    Raises:
+        Defect: when the study is one over sources.
+    """
+    if spec.pool is None:
+        raise Defect("a study over sources has no pool", where="pool")
+    return spec.pool
+
+
 def recipe_of(spec: StudySpec) -> PoolRecipe:
     """The pool table in the terms of the procedural worlds."""
-    return PoolRecipe(zipf=spec.pool.zipf, benchmark_format_share=spec.pool.benchmark_format_share)
+    pool = pool_of(spec)
+    return PoolRecipe(zipf=pool.zipf, benchmark_format_share=pool.benchmark_format_share)
 
 
 def base_corpus_job(arguments: Mapping[str, Json], progress: Progress) -> None:
-    """Make the base's documents, train the tokenizer on them, pack them, and keep text outside every arm's data.
+    """Make what all draws share: tokenizer, text outside every arm's data, and the training text of bases.
 
-    The tokenizer belongs to the base: it has seen no arm's documents, so it favours none.
+    Of a procedural pool the tokenizer is trained on the base's documents, which are no arm's. Of sources it is trained
+    on documents that nothing is trained on, equal characters of each, and the tokenised sources are kept for all draws.
+    Either way it favours no arm. `files` is the folder of the study file.
     """
     layout = Layout(Path(str(arguments["root"])))
     spec = read_spec(layout.root)
+    if spec.sources:
+        _source_corpora(spec, layout, Path(str(arguments["files"])), progress)
+        return
     recipe, training = recipe_of(spec), spec.training
     outside_tokens = OUTSIDE_SEQUENCES * training.sequence_length
     wanted = training.base_tokens + outside_tokens
@@ -69,8 +91,13 @@ def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     """Make the pool behind one draw, score its alignment, and build every arm's regime from it."""
     layout, draw = Layout(Path(str(arguments["root"]))), int(str(arguments["draw"]))
     spec = read_spec(layout.root)
+    if spec.sources:
+        holdings = open_holdings(spec, layout.holdings)
+        make_regimes(spec, layout, holdings, draw)
+        write_json(layout.pool(draw) / "_COMPLETE", {"sources": holdings.held_tokens()})
+        return
     recipe, folder = recipe_of(spec), layout.pool(draw)
-    made = pool_documents(recipe, draw, spec.pool.documents, spec.study.seed)
+    made = pool_documents(recipe, draw, pool_of(spec).documents, spec.study.seed)
     documents = [Document(**row) for row in made]
     documents.extend(_own_documents(spec, Path(str(arguments["files"])), draw))
     write_documents(folder / "documents.parquet", documents)
@@ -104,7 +131,7 @@ def _benchmark_documents(recipe: PoolRecipe, seed: int) -> list[Document]:
 
 def _own_documents(spec: StudySpec, folder: Path, draw: int) -> Iterator[Document]:
     """Documents from the user's files that fall to this draw; every document falls to exactly one."""
-    for name in spec.pool.files:
+    for name in pool_of(spec).files:
         documents = list(read_documents(folder / name))
         share = keyed_uniform(spec.study.seed, "own documents", [document.id for document in documents])
         for document, place in zip(documents, share, strict=True):
@@ -115,9 +142,9 @@ def _own_documents(spec: StudySpec, folder: Path, draw: int) -> Iterator[Documen
 def _build_regimes(ground: Ground, spec: StudySpec, layout: Layout, documents: Sequence[Document]) -> None:
     """Build, measure and write the regime of every arm."""
     counts = load_array(layout.base / "counts.npy")
-    texts = np.array([_text_digest(document.text) for document in documents], dtype=np.uint64)
+    texts = np.array([text_key(document.text) for document in documents], dtype=np.uint64)
     recipe = recipe_of(spec)
-    for arm in spec.arms:
+    for arm in (arm for arm in spec.arms if arm.draws is None or ground.draw < arm.draws):
         regime = build_regime(arm, ground)
         folder = layout.regime(arm.name, ground.draw)
         sheet = balance(
@@ -134,6 +161,25 @@ def _build_regimes(ground: Ground, spec: StudySpec, layout: Layout, documents: S
         write_json(folder / "balance.json", sheet)
 
 
-def _text_digest(text: str) -> int:
-    """64 bits of a text's digest, to count texts that two draws share."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+def _source_corpora(spec: StudySpec, layout: Layout, folder: Path, progress: Progress) -> None:
+    """Read and tokenise the sources of a study, and write panels and the training text of its bases."""
+    asked: list[Benchmark] = []
+    if spec.scores.benchmarks:
+        from shadowgraph.study.suites import test_items
+
+        asked = test_items(spec, folder)
+    material = gather(spec, folder, asked)
+    progress(0.3)
+    holdings = make_holdings(
+        spec, material, layout.base / "tokenizer", layout.holdings, lambda done: progress(0.3 + 0.6 * done)
+    )
+    make_panels(spec, layout, holdings)
+    make_bases(spec, layout, holdings)
+    facts = {
+        "documents": len(material.texts),
+        "tokens": int(holdings.offsets[-1]),
+        "dropped": material.dropped,
+        "tokenizer": {"part": PARTS[HELD], "characters_a_source": tokenizer_characters(material, len(spec.sources))},
+        "sources": holdings.held_tokens(),
+    }
+    write_json(layout.base / "corpus.json", facts)

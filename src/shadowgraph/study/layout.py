@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from shadowgraph.spec.study import StudySpec
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -104,6 +106,15 @@ class Layout:
     def base_run(self) -> Path:
         """The run that trained the base."""
         return self.base / "run"
+
+    @property
+    def holdings(self) -> Path:
+        """The tokenised documents of all sources, shared by the draws."""
+        return self.base / "holdings"
+
+    def base_of(self, spec: StudySpec, draw: int) -> Path:
+        """What belongs to the base of one draw: the shared one, or the draw's own."""
+        return self.base if spec.study.base == "shared" else self.root / f"base-{draw}"
 
     def pool(self, draw: int) -> Path:
         """Folder of the pool behind one draw."""

@@ -1,6 +1,8 @@
 """The table of rules by the name of the regime, and the plainest of them.
 
 Here live: the table and the random rule. Not here: the other rules, one file a family; the order of presentation.
+
+The rules named "even" are for studies over sources; a file of `corpus build` has no regime of that name.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from collections.abc import Callable
 
 from shadowgraph.corpus.budget import Fill
 from shadowgraph.corpus.ground import Ground
-from shadowgraph.corpus.rules import aligned, covering, narrow, repeated
+from shadowgraph.corpus.rules import aligned, covering, even, narrow, repeated
 from shadowgraph.spec.corpus import CorpusArm
 
 
@@ -32,4 +34,7 @@ RULES: dict[str, Callable[[CorpusArm, Ground], Fill]] = {
     "concentrated": narrow.concentrated,
     "narrow_familiar": narrow.narrow_familiar,
     "repeated": repeated.repeated,
+    "even": even.even,
+    "even_repeated": even.even_repeated,
+    "even_blend": even.even_blend,
 }
