@@ -48,6 +48,7 @@ bench: $(VENV)/.crosscheck  ## run every benchmark and write its page; the peers
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectra.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/corpus.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scores.py --write
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runs.py --write
 
 pages: $(VENV)/.lab  ## write the pages of docs/ that come from the code
 	$(BIN)/python docs/build_pages.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,3 +79,11 @@ def tree() -> Callable[[Path], dict[str, bytes]]:
         return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
     return read
+
+
+@pytest.fixture
+def seeing() -> dict[str, Any]:
+    """Architecture of a tiny llava: pictures of 4 × 4 pixels, four places each, marked by token 63."""
+    vision = {"model_type": "clip_vision_model", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
+    vision |= {"num_attention_heads": 2, "image_size": 4, "patch_size": 2, "projection_dim": 16}
+    return {"text_config": {"model_type": "llama", **TINY}, "vision_config": vision, "image_token_index": 63}

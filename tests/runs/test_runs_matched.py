@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from shadowgraph.errors import DataError, SpecError
-from shadowgraph.runs.matched import check_ledger, prove_matched, statement
-from shadowgraph.runs.recipe import Recipe
+from shadowgraph.runs.matched import DATA_FIELDS, Statement, check_ledger, prove_matched, statement
+from shadowgraph.runs.recipe import LLAMA_STYLE, Recipe
 from shadowgraph.runs.run import Run
-from shadowgraph.runs.sequences import consumption_order, planned_batches, read_sequences
+from shadowgraph.runs.sequences import Stream, consumption_order, planned_batches, read_sequences
 
 
 def test_only_data_may_differ(recipe: Recipe, stream: Callable[[int], Path]) -> None:
@@ -49,6 +49,34 @@ def test_a_difference_is_named(
         prove_matched({"left": statement(recipe, path, None, None), "right": other})
 
 
+def _stated(**changes: Any) -> Statement:
+    values: dict[str, Any] = {
+        **{"init": "i", "tokenizer": "t", "architecture": dict(LLAMA_STYLE), "steps": 1, "tokens": 2},
+        **{"supervised_tokens": 1, "batch": 1, "sequence_length": 2, "order_seed": 0, "schedule": {"name": "constant"}},
+        **{"optimiser": {"name": "AdamW"}, "precision": "float32", "threads": 1, "snapshots": (1,)},
+        **{"environment": {"torch": "x"}, "data": "d", "order": "o"},
+    }
+    return Statement(**{**values, **changes})
+
+
+@pytest.mark.parametrize("field", [item.name for item in dataclasses.fields(Statement)])
+def test_every_field_is_compared_or_data(field: str) -> None:
+    # A number, a text, a mapping and a tuple all differ from 7.
+    one, other = _stated(), _stated(**{field: 7})
+    assert one.fingerprint != other.fingerprint
+    if field in DATA_FIELDS:
+        assert prove_matched([one, other]).fingerprint == prove_matched([one, one]).fingerprint
+    else:
+        with pytest.raises(SpecError, match=rf"matched\.{field}: run 0 has .* run 1 has 7"):
+            prove_matched([one, other])
+
+
+def test_identities_outlive_new_fields(recipe: Recipe) -> None:
+    # Made before families, adapters, masks and pictures existed: a run without them keeps its identity.
+    assert recipe.fingerprint == "4376e724d100f235"
+    assert _stated(architecture=dict(recipe.architecture)).fingerprint == "3a9c0195fa95799a"
+
+
 def test_checkpoint_spacing_is_no_difference(recipe: Recipe, stream: Callable[[int], Path]) -> None:
     other = dataclasses.replace(recipe, checkpoint_every=1)
     assert statement(recipe, stream(0), None, None) == statement(other, stream(0), None, None)
@@ -58,7 +86,7 @@ def test_order_is_the_same_stream_in_every_arm(recipe: Recipe, stream: Callable[
     order = consumption_order(recipe)
     assert sorted(order) == list(range(48))
     assert order.tolist() != list(range(48))
-    plans = [planned_batches(read_sequences(stream(draw), recipe), recipe) for draw in (0, 1)]
+    plans = [planned_batches(Stream(read_sequences(stream(draw), recipe)), recipe) for draw in (0, 1)]
     assert not set(plans[0]) & set(plans[1])
 
 
@@ -83,7 +111,7 @@ def test_sequences_are_checked(recipe: Recipe, tmp_path: Path) -> None:
 
 
 def _run(recipe: Recipe, path: Path, folder: Path, mend: Callable[[list[dict[str, Any]]], None]) -> Run:
-    batches = planned_batches(read_sequences(path, recipe), recipe)
+    batches = planned_batches(Stream(read_sequences(path, recipe)), recipe)
     rows: list[dict[str, Any]] = [
         {"step": step, "tokens": step * 32, "batch": batch, "loss": 4.0} for step, batch in enumerate(batches, start=1)
     ]

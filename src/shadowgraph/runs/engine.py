@@ -19,13 +19,13 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from shadowgraph.artifact import Ledger
-from shadowgraph.errors import EnvironmentFault, SpecError
-from shadowgraph.runs.callback import ShadowgraphCallback, save_model
+from shadowgraph.errors import DataError, EnvironmentFault, SpecError, printable
 from shadowgraph.runs.folder import seal
-from shadowgraph.runs.model import initial_model
+from shadowgraph.runs.model import initial_model, is_adapter, load_model
 from shadowgraph.runs.recipe import Recipe
 from shadowgraph.runs.run import LEDGER
-from shadowgraph.runs.sequences import batch_digest, consumption_order
+from shadowgraph.runs.sequences import Stream, batch_digest, consumption_order
+from shadowgraph.runs.snapshots import SnapshotCallback, save_model
 
 
 class Positions(torch.utils.data.Dataset[int]):
@@ -47,11 +47,27 @@ class RecordingTrainer(Trainer):
     """A Trainer that remembers the digest of the batch it really trained on."""
 
     consumed: str = ""
+    masked: bool = False  # labels differ from ids
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         """Digest the batch, then train on it."""
-        self.consumed = batch_digest(inputs["input_ids"].numpy())
+        along = [inputs["labels"]] if self.masked else []
+        along += [inputs["pixel_values"]] if "pixel_values" in inputs else []
+        self.consumed = batch_digest(inputs["input_ids"].numpy(), *(part.numpy() for part in along))
         return super().training_step(model, inputs, num_items_in_batch)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load a resume point by its stored names.
+
+        The Trainer's own way passes over tensors whose names or shapes in memory differ from those stored (towers,
+        stacked experts) and would go on from the start weights there.
+        """
+        folder = Path(resume_from_checkpoint)
+        if is_adapter(folder):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            network: Any = self.model
+            network.load_state_dict(load_model(folder).state_dict())
 
 
 class LedgerCallback(TrainerCallback):
@@ -96,7 +112,7 @@ class LedgerCallback(TrainerCallback):
 
 def fit(
     recipe: Recipe,
-    sequences: NDArray[np.integer],
+    stream: Stream,
     out: Path,
     *,
     start: Path | None,
@@ -108,7 +124,7 @@ def fit(
 
     Args:
         recipe: everything but the data.
-        sequences: (steps × batch, sequence_length) token ids, as `read_sequences` gives them.
+        stream: what it consumes, as `read_stream` gives it.
         out: the run's folder.
         start: folder of the start model, or None for fresh weights.
         tokenizer: folder whose tokenizer files are saved with every model, or None.
@@ -117,19 +133,24 @@ def fit(
 
     Raises:
         SpecError: when the loss is no longer finite.
+        DataError: when the model refuses the pictures.
         EnvironmentFault: when the disk refuses a write.
     """
     model = initial_model(recipe, start)
+    collate = _collator(stream, consumption_order(recipe))
+    if stream.pictures is not None:
+        _try_pictures(model, collate([0]))
     ledger = LedgerCallback(recipe, out, progress)
-    snapshots = ShadowgraphCallback(out / "snapshots", recipe.snapshots, tokenizer)
+    snapshots = SnapshotCallback(out / "snapshots", recipe.snapshots, tokenizer)
     trainer = RecordingTrainer(
         model=model,
-        args=_arguments(recipe, out / "checkpoints"),
-        data_collator=_collator(sequences[consumption_order(recipe)]),
-        train_dataset=cast("Any", Positions(len(sequences))),
+        args=trainer_arguments(recipe, out / "checkpoints"),
+        data_collator=collate,
+        train_dataset=cast("Any", Positions(len(stream.ids))),
         callbacks=[snapshots, ledger],
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.masked = stream.labels is not None
     ledger.trainer = trainer
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
@@ -151,17 +172,32 @@ def fit(
         )
 
 
-def _collator(rows: NDArray[np.integer]) -> Callable[[Sequence[int]], dict[str, torch.Tensor]]:
-    """A collator from positions to a batch: ids and labels are the same tokens, the model shifts them."""
+def _collator(stream: Stream, order: NDArray[np.int64]) -> Callable[[Sequence[int]], dict[str, torch.Tensor]]:
+    """A collator from positions to a batch; where all tokens carry loss, labels are the ids, the model shifts them."""
 
     def collate(positions: Sequence[int]) -> dict[str, torch.Tensor]:
-        ids = torch.from_numpy(rows[np.asarray(positions)].astype(np.int64))
-        return {"input_ids": ids, "labels": ids}
+        rows = order[np.asarray(positions)]
+        ids = torch.from_numpy(stream.ids[rows].astype(np.int64))
+        batch = {"input_ids": ids, "labels": ids if stream.labels is None else torch.from_numpy(stream.labels[rows])}
+        if stream.pictures is not None:
+            pictures = stream.pictures[rows]
+            batch["pixel_values"] = torch.from_numpy(pictures.reshape(-1, *pictures.shape[2:]))
+        return batch
 
     return collate
 
 
-def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
+def _try_pictures(model: Any, row: dict[str, torch.Tensor]) -> None:
+    """Show the model one row, so that pictures of the wrong form are refused before the training."""
+    try:
+        with torch.inference_mode():
+            model(**{name: value for name, value in row.items() if name != "labels"}, use_cache=False)
+    except (ValueError, TypeError, RuntimeError) as error:
+        words = " ".join(str(error).split())
+        raise DataError(f"the model refuses the pictures ({printable(words)})", where="pictures") from error
+
+
+def trainer_arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
     """The Trainer's arguments: a loss every step, sequential rows, no reporting, no network."""
     return TrainingArguments(
         output_dir=str(checkpoints),

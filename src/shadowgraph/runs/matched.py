@@ -15,12 +15,14 @@ from typing import Any
 
 from shadowgraph.errors import DataError, SpecError, require
 from shadowgraph.identity import Json, file_digest, fingerprint, plain, versions
-from shadowgraph.runs.recipe import Recipe
+from shadowgraph.runs.recipe import LLAMA, Recipe
 from shadowgraph.runs.run import Run
-from shadowgraph.runs.sequences import chain_digest, planned_batches, read_sequences
+from shadowgraph.runs.sequences import Along, chain_digest, planned_batches, read_stream
 from shadowgraph.runs.session import offline, session
 
-DATA_FIELDS = frozenset({"data", "order"})  # the only fields in which matched runs may differ
+# The only fields in which matched runs may differ.
+DATA_FIELDS = frozenset({"data", "order", "supervised", "picture_data"})
+NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class Statement:
         environment: versions of the numeric libraries and the instruction set of the processor.
         data: digest of the sequence file.
         order: digest of the batches in the order of their consumption.
+        family: of the model, as transformers names it.
+        adapter: rank, scale and targets of a low-rank adapter, None where all weights are trained.
+        pictures: number a row, channels, height and width, None without pictures.
+        supervised: digest of the file that says which tokens carry loss, "none" without one.
+        picture_data: digest of the pictures' file, "none" without one.
     """
 
     init: str
@@ -64,15 +71,24 @@ class Statement:
     environment: Mapping[str, str]
     data: str
     order: str
+    family: str = LLAMA
+    adapter: Mapping[str, Any] | None = None
+    pictures: tuple[int, ...] | None = None
+    supervised: str = NONE
+    picture_data: str = NONE
 
     @property
     def fingerprint(self) -> str:
         """Identity of the run: equal statements give equal models, byte for byte."""
-        return fingerprint(self)
+        return fingerprint(self.as_dict())
 
     def as_dict(self) -> dict[str, Json]:
-        """The statement as JSON values."""
-        return {item.name: plain(getattr(self, item.name)) for item in dataclasses.fields(self)}
+        """The statement as JSON values; fields with a default only where they differ from it."""
+        return {
+            item.name: plain(getattr(self, item.name))
+            for item in dataclasses.fields(self)
+            if getattr(self, item.name) != item.default
+        }
 
     def __repr__(self) -> str:
         """One line: identity, length, data."""
@@ -88,7 +104,9 @@ class MatchProof:
     runs: int
 
 
-def statement(recipe: Recipe, sequences: Path, start: Path | None, tokenizer: Path | None) -> Statement:
+def statement(
+    recipe: Recipe, sequences: Path, start: Path | None, tokenizer: Path | None, along: Along | None = None
+) -> Statement:
     """State what a run of `recipe` on `sequences` will do.
 
     Args:
@@ -96,13 +114,14 @@ def statement(recipe: Recipe, sequences: Path, start: Path | None, tokenizer: Pa
         sequences: `.npy` file of packed token ids.
         start: folder of the start model, or None for fresh weights.
         tokenizer: folder with `tokenizer.json`; None takes the start model's, if it has one.
+        along: masks and pictures that go with the sequences.
 
     Raises:
         SpecError: start model and recipe disagree.
         DataError: sequences or tokenizer are missing or malformed.
         CheckpointError: the start folder holds no model.
     """
-    array = read_sequences(sequences, recipe)
+    stream, along = read_stream(sequences, recipe, along), along or Along()
     source = tokenizer_folder(tokenizer, start)
     require("torch", "train")
     require("transformers", "train")
@@ -117,7 +136,7 @@ def statement(recipe: Recipe, sequences: Path, start: Path | None, tokenizer: Pa
         architecture=dict(recipe.architecture),
         steps=recipe.steps,
         tokens=recipe.tokens,
-        supervised_tokens=recipe.supervised_tokens,
+        supervised_tokens=stream.supervised_tokens,
         batch=recipe.batch,
         sequence_length=recipe.sequence_length,
         order_seed=recipe.order_seed,
@@ -132,9 +151,14 @@ def statement(recipe: Recipe, sequences: Path, start: Path | None, tokenizer: Pa
         precision=recipe.precision,
         threads=recipe.threads,
         snapshots=recipe.snapshots,
-        environment=_environment(),
+        environment=_environment(recipe),
         data=file_digest(sequences),
-        order=chain_digest(planned_batches(array, recipe)),
+        order=chain_digest(planned_batches(stream, recipe)),
+        family=recipe.family,
+        adapter=None if recipe.adapter is None else dataclasses.asdict(recipe.adapter),
+        pictures=None if stream.pictures is None else stream.pictures.shape[1:],
+        supervised=NONE if along.supervised is None else file_digest(along.supervised),
+        picture_data=NONE if along.pictures is None else file_digest(along.pictures),
     )
 
 
@@ -171,7 +195,8 @@ def prove_matched(statements: Mapping[str, Statement] | Sequence[Statement]) -> 
     if len(named) < 2:
         raise SpecError("a match needs at least two runs", where="matched")
     (first_name, first), *others = named.items()
-    fields = tuple(item.name for item in dataclasses.fields(Statement) if item.name not in DATA_FIELDS)
+    stated = {key for item in named.values() for key in item.as_dict()} - DATA_FIELDS
+    fields = tuple(item.name for item in dataclasses.fields(Statement) if item.name in stated)
     for name, other in others:
         for key in fields:
             mine, theirs = plain(getattr(first, key)), plain(getattr(other, key))
@@ -207,11 +232,11 @@ def check_ledger(run: Run) -> None:
         raise DataError("other batches were consumed than stated", where=str(run.ledger))
 
 
-def _environment() -> dict[str, str]:
+def _environment(recipe: Recipe) -> dict[str, str]:
     """Versions and instruction set that decide the last bit of a result."""
     import torch
 
     return {
-        **versions("torch", "transformers", "accelerate", "numpy"),
+        **versions("torch", "transformers", "accelerate", "numpy", *(["peft"] if recipe.adapter else [])),
         "instructions": torch.backends.cpu.get_cpu_capability(),
     }

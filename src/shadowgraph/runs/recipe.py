@@ -1,7 +1,8 @@
 """The recipe of a training run: everything that shapes it except the data.
 
 Here live: the recipe, its bounds and its plain form.
-Not here: data, starting weights and file names; those are arguments of `train`.
+Not here: data, starting weights and file names; those are arguments of `train`. The keys of families other than the
+default one are those of transformers (see `families`).
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from shadowgraph.errors import SpecError
 from shadowgraph.identity import Json, fingerprint, plain
+from shadowgraph.runs.families import architecture_of, configuration, saved_configuration
 
 # A decoder of 1.0 million parameters: RMSNorm, rotary positions, SwiGLU, grouped queries, tied embeddings.
 # Keys are those of the Hugging Face `LlamaConfig`; a recipe's `architecture` overrides single keys.
@@ -30,12 +33,34 @@ LLAMA_STYLE: Mapping[str, int | float | bool | None] = {
     "eos_token_id": 0,
     "pad_token_id": None,
 }
+LLAMA = "llama"
 SCHEDULES = ("constant", "constant_with_warmup", "linear", "cosine")
+LATER = ("family", "adapter")  # fields left out of the plain form at their defaults: older recipes keep their identity
 
 
-def _llama_style() -> dict[str, Any]:
-    """A fresh copy of the default architecture."""
-    return dict(LLAMA_STYLE)
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A low-rank adapter (LoRA) trained in place of the weights: D = (alpha / rank) · B A in every target.
+
+    Attributes:
+        rank: inner size of the product.
+        alpha: scale.
+        targets: last parts of the names of the linear modules it joins, or ("all-linear",).
+    """
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...] = ("q_proj", "v_proj")
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        object.__setattr__(self, "targets", tuple(self.targets))
+        if self.rank < 1:
+            raise SpecError(f"{self.rank!r} must be at least 1", where="recipe.adapter.rank")
+        if not 0 < self.alpha < float("inf"):
+            raise SpecError(f"{self.alpha!r} must be positive and finite", where="recipe.adapter.alpha")
+        if not self.targets or len(set(self.targets)) != len(self.targets):
+            raise SpecError("name each module once, and at least one", where="recipe.adapter.targets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +70,8 @@ class Recipe:
     Attributes:
         steps: optimiser steps.
         learning_rate: peak rate.
-        architecture: keys of `LlamaConfig` that differ from `LLAMA_STYLE`; completed on construction.
+        architecture: keys of the family's configuration class that differ from its defaults, a tower's keys nested; for
+            "llama" from `LLAMA_STYLE`, and completed with it on construction.
         batch: sequences a step.
         sequence_length: tokens a sequence; the loss covers all but the first.
         warmup_steps: steps of linear warm-up from a rate of 0; the first step of a warm-up therefore moves nothing.
@@ -60,11 +86,13 @@ class Recipe:
         order_seed: of the order of sequences.
         snapshots: steps after which weights are kept, growing.
         checkpoint_every: steps between resume points; does not touch the result.
+        family: `model_type` of transformers; any but "llama" loads that library to check the architecture.
+        adapter: trained in place of the weights, which then stay those of the start model; None trains them all.
     """
 
     steps: int
     learning_rate: float
-    architecture: Mapping[str, Any] = field(default_factory=_llama_style)
+    architecture: Mapping[str, Any] = field(default_factory=dict[str, Any])
     batch: int = 16
     sequence_length: int = 128
     warmup_steps: int = 0
@@ -79,21 +107,41 @@ class Recipe:
     order_seed: int = 0
     snapshots: tuple[int, ...] = ()
     checkpoint_every: int = 50
+    family: str = LLAMA
+    adapter: Adapter | None = None
 
     def __post_init__(self) -> None:
         """Complete the architecture and check every bound."""
-        unknown = sorted(set(self.architecture) - set(LLAMA_STYLE))
-        if unknown:
-            raise SpecError(
-                "unknown architecture key",
-                where=f"recipe.architecture.{unknown[0]}",
-                hint=f"known: {', '.join(LLAMA_STYLE)}",
-            )
-        object.__setattr__(self, "architecture", {**LLAMA_STYLE, **self.architecture})
+        defaults = LLAMA_STYLE if self.family == LLAMA else {}
+        known = {**defaults, **self.architecture}
+        object.__setattr__(self, "architecture", known)
         object.__setattr__(self, "snapshots", tuple(self.snapshots))
         object.__setattr__(self, "adam_betas", (float(self.adam_betas[0]), float(self.adam_betas[1])))
         _check_numbers(self)
-        _check_shape(self)
+        if set(known) <= set(defaults):
+            _check_shape(self, known)
+        else:
+            text = configuration(self.family, known).get_text_config()
+            names = ("hidden_size", "num_attention_heads", "num_key_value_heads", "max_position_embeddings")
+            _check_shape(self, {name: value for name in names if (value := getattr(text, name, None)) is not None})
+
+    @classmethod
+    def of_model(cls, folder: Path, **keys: Any) -> Recipe:
+        """A recipe whose family and architecture are those of a saved model.
+
+        Args:
+            folder: the start model.
+            keys: the other fields, `steps` and `learning_rate` among them.
+
+        Returns:
+            The recipe; train with `start=folder`.
+
+        Raises:
+            CheckpointError: the folder holds no configuration.
+        """
+        config = saved_configuration(folder)
+        style = {key: getattr(config, key) for key in LLAMA_STYLE} if config.model_type == LLAMA else {}
+        return cls(family=config.model_type, architecture={**architecture_of(config), **style}, **keys)
 
     @property
     def tokens(self) -> int:
@@ -102,8 +150,23 @@ class Recipe:
 
     @property
     def supervised_tokens(self) -> int:
-        """Tokens that carry loss: all but the first of each sequence."""
+        """Tokens that carry loss where none is masked: all but the first of each sequence."""
         return self.steps * self.batch * (self.sequence_length - 1)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids."""
+        if self.family == LLAMA:
+            return int(self.architecture["vocab_size"])
+        return int(configuration(self.family, self.architecture).get_text_config().vocab_size)
+
+    @property
+    def picture_token(self) -> int | None:
+        """Token id that stands for a piece of a picture, None in a family without pictures."""
+        if self.family == LLAMA:
+            return None
+        token: int | None = getattr(configuration(self.family, self.architecture), "image_token_id", None)
+        return token
 
     @property
     def fingerprint(self) -> str:
@@ -111,8 +174,12 @@ class Recipe:
         return fingerprint(self.as_dict())
 
     def as_dict(self) -> dict[str, Json]:
-        """The recipe as JSON values."""
-        return {item.name: plain(getattr(self, item.name)) for item in dataclasses.fields(self)}
+        """The recipe as JSON values; fields of `LATER` only where they are set."""
+        return {
+            item.name: plain(getattr(self, item.name))
+            for item in dataclasses.fields(self)
+            if item.name not in LATER or getattr(self, item.name) != item.default
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
@@ -128,7 +195,12 @@ class Recipe:
         for key in ("steps", "learning_rate"):
             if key not in values:
                 raise SpecError("missing key", where=f"recipe.{key}")
-        return cls(**dict(values))
+        given, adapter = dict(values), values.get("adapter")
+        if isinstance(adapter, Mapping):
+            for key in set(adapter) ^ {item.name for item in dataclasses.fields(Adapter)}:
+                raise SpecError("unknown or missing key", where=f"recipe.adapter.{key}")
+            given["adapter"] = Adapter(**dict(adapter))
+        return cls(**given)
 
     def __repr__(self) -> str:
         """One line: size, length, rate, identity."""
@@ -159,15 +231,15 @@ def _check_numbers(recipe: Recipe) -> None:
             raise SpecError(f"{value!r} must be {words}", where=f"recipe.{key}")
 
 
-def _check_shape(recipe: Recipe) -> None:
-    """Raise SpecError when snapshots or architecture contradict themselves."""
+def _check_shape(recipe: Recipe, shape: Mapping[str, Any]) -> None:
+    """Raise SpecError when snapshots or the sizes in `shape` contradict themselves; a size not known is not checked."""
     steps = recipe.snapshots
     if list(steps) != sorted(set(steps)) or any(not 1 <= step <= recipe.steps for step in steps):
         raise SpecError("snapshots must be distinct, growing steps in 1 … steps", where="recipe.snapshots")
-    shape = recipe.architecture
-    if shape["hidden_size"] % shape["num_attention_heads"]:
+    heads = shape.get("num_attention_heads", 1)
+    if recipe.family == LLAMA and shape["hidden_size"] % heads:
         raise SpecError("must be a multiple of num_attention_heads", where="recipe.architecture.hidden_size")
-    if shape["num_attention_heads"] % shape["num_key_value_heads"]:
+    if heads % shape.get("num_key_value_heads", 1):
         raise SpecError("must divide num_attention_heads", where="recipe.architecture.num_key_value_heads")
-    if recipe.sequence_length > shape["max_position_embeddings"]:
+    if recipe.sequence_length > shape.get("max_position_embeddings", recipe.sequence_length):
         raise SpecError("is above architecture.max_position_embeddings", where="recipe.sequence_length")

@@ -1,6 +1,6 @@
 """The stream of token sequences a run consumes, and its order.
 
-Here live: reading a packed array, the order in which its rows are consumed, digests of batches.
+Here live: reading a packed array and what goes along with its rows, the order of consumption, digests of batches.
 Not here: cutting documents into sequences (`corpus`).
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,87 @@ from numpy.typing import NDArray
 from shadowgraph.errors import DataError
 from shadowgraph.runs.recipe import Recipe
 from shadowgraph.seeds import generator
+
+UNSUPERVISED = -100  # the label that carries no loss
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """Files whose rows go along with those of the sequences.
+
+    Attributes:
+        supervised: `.npy` of (N, L) booleans, whether a token carries loss; None for all tokens.
+        pictures: `.npy` of (N, p, c, h, w) float32 pixel values as the model's image processor gives them: p pictures
+            a row, in the order of their places in it; None without pictures.
+    """
+
+    supervised: Path | None = None
+    pictures: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """What a run consumes, row by row.
+
+    Attributes:
+        ids: (N, L) token ids.
+        labels: (N, L) int64 token ids, `UNSUPERVISED` where a token carries no loss; None where all carry it.
+        pictures: (N, p, c, h, w) float32, None without.
+    """
+
+    ids: NDArray[np.integer]
+    labels: NDArray[np.int64] | None = None
+    pictures: NDArray[np.float32] | None = None
+
+    @property
+    def supervised_tokens(self) -> int:
+        """Tokens that carry loss; the first of a row has nothing before it to be predicted from."""
+        if self.labels is None:
+            return self.ids.shape[0] * (self.ids.shape[1] - 1)
+        return int(np.count_nonzero(self.labels[:, 1:] != UNSUPERVISED))
+
+    def batch(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        """Ids, and labels and pictures if any, of some rows."""
+        parts = (self.ids, self.labels, self.pictures)
+        return tuple(part[rows] for part in parts if part is not None)
+
+
+def read_stream(path: Path, recipe: Recipe, along: Along | None = None) -> Stream:
+    """Read token sequences and what goes along with them, and check both.
+
+    Places of pictures never carry loss: nothing can be learnt from predicting a placeholder.
+
+    Args:
+        path: `.npy` file as for `read_sequences`.
+        recipe: what the run asks for.
+        along: files that go with the rows.
+
+    Returns:
+        The stream, rows as stored.
+
+    Raises:
+        DataError: a malformed file, another number of rows, rows with unequal numbers of picture places, places without
+            pictures or the reverse, or a batch that carries no loss.
+    """
+    ids, along = read_sequences(path, recipe), along or Along()
+    token = recipe.picture_token
+    places = ids == token if token is not None else np.zeros(ids.shape, np.bool_)
+    pictures = None if along.pictures is None else _read_pictures(along.pictures, places)
+    if along.pictures is None and places.any():
+        raise DataError("there are places for pictures and no pictures", where=str(path), hint="give pictures")
+    if along.supervised is None and pictures is None:
+        return Stream(ids)
+    supervised = ~places if along.supervised is None else _read_array(along.supervised) & ~places
+    if supervised.shape != ids.shape or supervised.dtype != np.bool_:
+        raise DataError(
+            f"holds {supervised.shape} {supervised.dtype}, {ids.shape} bool needed", where=str(along.supervised)
+        )
+    stream = Stream(ids, np.where(supervised, ids.astype(np.int64), UNSUPERVISED), pictures)
+    carries = np.count_nonzero(supervised[:, 1:], axis=1)[consumption_order(recipe)]
+    carried = carries.reshape(recipe.steps, recipe.batch).sum(axis=1) > 0
+    if not carried.all():
+        raise DataError(f"the batch of step {int(np.argmin(carried)) + 1} carries no loss", where=str(along.supervised))
+    return stream
 
 
 def read_sequences(path: Path, recipe: Recipe) -> NDArray[np.integer]:
@@ -31,12 +114,7 @@ def read_sequences(path: Path, recipe: Recipe) -> NDArray[np.integer]:
     Raises:
         DataError: for a missing or foreign file, another shape, or an id outside the vocabulary (names the row).
     """
-    try:
-        array: NDArray[np.integer] = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataError("no such file", where=str(path)) from error
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"not a .npy array ({error})", where=str(path)) from error
+    array = _read_array(path)
     wanted = (recipe.steps * recipe.batch, recipe.sequence_length)
     if array.shape != wanted:
         raise DataError(
@@ -46,10 +124,11 @@ def read_sequences(path: Path, recipe: Recipe) -> NDArray[np.integer]:
         )
     if array.dtype not in (np.dtype(np.uint16), np.dtype(np.int32)):
         raise DataError(f"token ids are {array.dtype}, not uint16 or int32", where=str(path))
-    outside = (array < 0) | (array >= recipe.architecture["vocab_size"])
+    vocabulary = recipe.vocabulary
+    outside = (array < 0) | (array >= vocabulary)
     if outside.any():
         row = int(np.flatnonzero(outside.any(axis=1))[0])
-        raise DataError(f"a token id is outside 0 … {recipe.architecture['vocab_size'] - 1}", where=f"{path} row {row}")
+        raise DataError(f"a token id is outside 0 … {vocabulary - 1}", where=f"{path} row {row}")
     return array
 
 
@@ -58,9 +137,15 @@ def consumption_order(recipe: Recipe) -> NDArray[np.int64]:
     return generator(recipe.order_seed, "order").permutation(recipe.steps * recipe.batch).astype(np.int64)
 
 
-def batch_digest(rows: NDArray[np.integer]) -> str:
-    """Digest of one batch's token ids, 16 hex digits of BLAKE2b over little-endian 32-bit integers."""
-    return hashlib.blake2b(np.ascontiguousarray(rows, dtype="<i4").tobytes(), digest_size=8).hexdigest()
+def batch_digest(rows: NDArray[np.integer], *along: NDArray[Any]) -> str:
+    """Digest of one batch: 16 hex digits of BLAKE2b over its ids and labels as little-endian 32-bit integers, and
+    pictures as 32-bit floats.
+    """
+    digest = hashlib.blake2b(np.ascontiguousarray(rows, dtype="<i4").tobytes(), digest_size=8)
+    for part in along:
+        kind = "<f4" if part.dtype.kind == "f" else "<i4"
+        digest.update(np.ascontiguousarray(part, dtype=kind).tobytes())
+    return digest.hexdigest()
 
 
 def chain_digest(batches: Iterable[str]) -> str:
@@ -68,7 +153,42 @@ def chain_digest(batches: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(batches).encode()).hexdigest()
 
 
-def planned_batches(sequences: NDArray[np.integer], recipe: Recipe) -> list[str]:
-    """The `steps` batch digests that a run of this recipe on these sequences must consume, in order."""
+def planned_batches(stream: Stream, recipe: Recipe) -> list[str]:
+    """The `steps` batch digests that a run of this recipe on this stream must consume, in order."""
     order = consumption_order(recipe).reshape(recipe.steps, recipe.batch)
-    return [batch_digest(sequences[rows]) for rows in order]
+    return [batch_digest(*stream.batch(rows)) for rows in order]
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    """An array as stored.
+
+    Raises:
+        DataError: for a missing or foreign file.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=str(path)) from error
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"not a .npy array ({error})", where=str(path)) from error
+    return array
+
+
+def _read_pictures(path: Path, places: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Pixel values, checked against the places for them."""
+    array = _read_array(path)
+    if array.ndim != 5 or array.shape[0] != places.shape[0] or array.dtype != np.float32 or 0 in array.shape:
+        raise DataError(
+            f"holds {array.shape} {array.dtype}, not ({places.shape[0]}, p, c, h, w) float32", where=str(path)
+        )
+    if not np.isfinite(array).all():
+        raise DataError("a pixel is not finite", where=str(path))
+    counts = places.sum(axis=1)
+    if counts.min() != counts.max() or counts[0] == 0 or counts[0] % array.shape[1]:
+        row = int(np.argmax(counts != counts[0])) if counts[0] else 0
+        raise DataError(
+            f"{int(counts[row])} places for {array.shape[1]} pictures",
+            where=f"{path} row {row}",
+            hint="equal in all rows",
+        )
+    return array

@@ -18,7 +18,7 @@ from shadowgraph.runs.folder import choose_resume_point, cut_ledger, drop_snapsh
 from shadowgraph.runs.matched import check_ledger, statement, tokenizer_folder
 from shadowgraph.runs.recipe import Recipe
 from shadowgraph.runs.run import COMPLETE, LEDGER, MANIFEST, Run, read_run
-from shadowgraph.runs.sequences import read_sequences
+from shadowgraph.runs.sequences import Along, read_stream
 
 
 def train(
@@ -28,6 +28,7 @@ def train(
     *,
     start: Path | None = None,
     tokenizer: Path | None = None,
+    along: Along | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Run:
     """Train a model, or go on where an interrupted call stopped, or return the finished run.
@@ -40,8 +41,9 @@ def train(
         sequences: `.npy` file of (steps × batch, sequence_length) uint16 or int32 token ids.
         out: the run's folder: `run.json`, `ledger.jsonl`, `snapshots/step-N`, `model`, `timing.json`, `_COMPLETE`
             (written last); `checkpoints` while unfinished.
-        start: folder of the start model; None starts from fresh weights of `recipe.seed`.
+        start: folder of the start model, or of an adapter on one; None starts from fresh weights of `recipe.seed`.
         tokenizer: folder of the tokenizer saved with every model; None takes the start model's.
+        along: files whose rows go along with the sequences: which tokens carry loss, pictures.
         progress: told the done fraction after every step.
 
     Raises:
@@ -50,7 +52,7 @@ def train(
         CheckpointError: the start folder holds no model.
         EnvironmentFault: a missing package or a full disk; run again to go on.
     """
-    stated = statement(recipe, sequences, start, tokenizer)
+    stated = statement(recipe, sequences, start, tokenizer, along)
     manifest = {"schema_version": "1.0", "recipe": recipe.as_dict(), "statement": stated.as_dict()}
     if (out / MANIFEST).exists():
         found = read_run(out)
@@ -69,7 +71,7 @@ def train(
     with session(recipe.threads):
         fit(
             recipe,
-            read_sequences(sequences, recipe),
+            read_stream(sequences, recipe, along),
             out,
             start=start,
             tokenizer=tokenizer_folder(tokenizer, start),
@@ -92,9 +94,12 @@ def _finish(out: Path) -> Run:
     """Check the ledger, mark the run complete, drop its resume points."""
     run = read_run(out)
     check_ledger(run)
-    weights = "model.safetensors"
     folders = {"model": run.model, **{f"snapshots/step-{step}": path for step, path in run.snapshots.items()}}
-    digests = {f"{name}/{weights}": file_digest(path / weights) for name, path in folders.items()}
+    digests = {
+        f"{name}/{file.name}": file_digest(file)
+        for name, path in folders.items()
+        for file in sorted(path.glob("*.safetensors"))
+    }
     write_json(out / COMPLETE, {**digests, LEDGER: file_digest(run.ledger)})
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
     return read_run(out)
@@ -102,7 +107,8 @@ def _finish(out: Path) -> Run:
 
 def _another_run(found: Run, stated: Mapping[str, Json]) -> SpecError:
     """The error for a folder that holds a run of another statement."""
-    key = next(key for key, value in stated.items() if plain(value) != found.statement.get(key))
+    keys = [*stated, *found.statement]
+    key = next(key for key in keys if plain(stated.get(key)) != found.statement.get(key))
     return SpecError(
         f"the folder holds another run: {key} differs", where=str(found.path), hint="choose another folder or empty it"
     )
