@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from study_material import write_material
 
 from shadowgraph.artifact import exclusive
 from shadowgraph.seeds import generator
@@ -38,6 +39,19 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "report.html" in done.stdout
     assert "left" in done.stderr or "jobs" in done.stderr
     return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def sourced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study over sources, every draw with a base of its own, run without disturbance; only records are kept."""
+    folder = tmp_path_factory.mktemp("sourced")
+    spec = write_material(folder)
+    done = call("study", "run", spec, "--output", folder / "out", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    done = call("study", "records", folder / "out", "--into", folder / "records")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("9 records of runs")
+    return folder
 
 
 def result_of(out: Path) -> dict[str, Any]:
@@ -200,3 +214,93 @@ def test_a_wrong_document_is_named_by_file_and_row(tmp_path: Path) -> None:
     assert f"{tmp_path / 'own.jsonl'}:2: the key 'text' is missing" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_study_over_sources_only_records_stay(sourced: Path) -> None:
+    out = sourced / "out"
+    assert sorted(path.name for path in (out / "runs").iterdir()) == sorted(
+        ["new-0-r0.0005", *(f"{arm}-{draw}{s}" for arm in ("known", "new") for draw in (0, 1) for s in ("", "-s1"))]
+    )
+    for run in (out / "runs").iterdir():
+        assert not list(run.rglob("*.safetensors")), run
+        assert {"record.json", "footprint", "ledger.jsonl", "run.json"} <= {path.name for path in run.iterdir()}
+    record = json.loads((out / "runs" / "new-1-s1" / "record.json").read_text())
+    assert record["sources"] == {"quiz": 8 * 4 * 32}
+    assert set(record["source_losses"]) == {"fields", "harbours", "quiz", "letters", "elsewhere"}
+    assert set(record["affinity"]) == {"fields", "harbours", "quiz", "letters"}
+    assert all(0.0 < share < 1.0 for share in record["affinity"].values())
+    assert record["own_loss"]["end"] < record["own_loss"]["start"]
+    assert [point["step"] for point in record["snapshots"]] == [4, 8]
+    assert record["snapshots"][-1]["own_loss"] == record["own_loss"]["end"]
+    assert len((out / "runs" / "new-1-s1" / "record.json").read_bytes()) < 25_000
+
+
+def test_bases_orders_and_rates_differ_as_they_should(sourced: Path) -> None:
+    matched = json.loads((sourced / "out" / "matched.json").read_text())
+    statements = matched["statements"]
+    assert len({statement["init"] for statement in statements.values()}) == 2
+    assert statements["new-0"]["data"] == statements["new-0-s1"]["data"] != statements["new-1"]["data"]
+    assert statements["new-0"]["order"] != statements["new-0-s1"]["order"]
+    assert statements["new-0-r0.0005"]["order"] == statements["new-0"]["order"]
+    assert statements["new-0-r0.0005"]["schedule"]["rate"] == 5e-4
+    known = [json.loads((sourced / "out" / f"base-{draw}" / "sources.json").read_text())["known"] for draw in (0, 1)]
+    assert set(known[0]) & set(known[1]) == {"letters"}
+
+
+def test_the_suite_holds_the_benchmark_in_its_dresses(sourced: Path) -> None:
+    splits = {row["split"] for row in result_of(sourced / "out")["scores"]}
+    assert splits == {"quiz", "quiz:labels"}
+
+
+def test_from_records_alone_the_result_is_the_same_and_nothing_is_trained(sourced: Path) -> None:
+    again = sourced / "again"
+    done = call("study", "run", sourced / "tiny-sources.toml", "--output", again, "--records", sourced / "records")
+    assert done.returncode == 0, done.stderr
+    for name in ("result.json", "report.html"):
+        assert (again / name).read_bytes() == (sourced / "out" / name).read_bytes(), name
+    assert not (again / "corpus").exists()
+    assert not list(again.rglob("*.safetensors"))
+
+
+def test_only_the_run_without_a_record_is_trained(sourced: Path) -> None:
+    part, run = sourced / "part", sourced / "records" / "runs" / "known-1"
+    kept = (run / "record.json").read_bytes()
+    (run / "record.json").unlink()
+    spec = sourced / "tiny-sources.toml"
+    assert call("study", "plan", spec, "--output", part).returncode == 0
+    done = call("study", "run", spec, "--output", part, "--workers", "2", "--records", sourced / "records")
+    assert done.returncode == 0, done.stderr
+    (run / "record.json").write_bytes(kept)
+    assert (part / "runs" / "known-1" / "record.json").read_bytes() == kept
+    assert (part / "result.json").read_bytes() == (sourced / "out" / "result.json").read_bytes()
+    assert not (part / "base-0" / "run").exists()
+    assert [path.name for path in (part / "runs").iterdir() if (path / "ledger.jsonl").exists()] == ["known-1"]
+
+
+@pytest.mark.slow
+def test_one_run_of_a_planned_folder_is_trained_alone(sourced: Path) -> None:
+    alone, spec = sourced / "alone", sourced / "tiny-sources.toml"
+    assert call("study", "plan", spec, "--output", alone).returncode == 0
+    for name in ("base", "new-0-s1"):
+        done = call("study", "exec", alone, name, "--workers", "2")
+        assert done.returncode == 0, done.stderr
+    record = Path("runs", "new-0-s1", "record.json")
+    assert (alone / record).read_bytes() == (sourced / "out" / record).read_bytes()
+    assert call("study", "exec", alone, "new-9").returncode == 2
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_a_study_that_keeps_records_ends_the_same(sourced: Path) -> None:
+    out, spec = sourced / "killed", sourced / "tiny-sources.toml"
+    run = command("study", "run", spec, "--output", out, "--workers", "2")
+    for number, moment in enumerate(generator(4, "kills").uniform(2.0, 14.0, 20)):
+        process = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(float(moment))
+        process.send_signal((signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[number % 3])
+        process.wait(timeout=120)
+    last = subprocess.run(run, capture_output=True, text=True, check=False, timeout=800)
+    assert last.returncode == 0, last.stderr
+    for name in ("result.json", "report.html", "matched.json", "scores.parquet"):
+        assert (out / name).read_bytes() == (sourced / "out" / name).read_bytes(), name
+    assert not list((out / "runs").rglob("*.safetensors"))
+    assert not list(out.rglob("*.tmp"))

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from study_material import write_material
 
 from shadowgraph.errors import DataError, SpecError
-from shadowgraph.study.layout import Layout
+from shadowgraph.spec.analysis import Power
+from shadowgraph.study.layout import Layout, RunKey
 from shadowgraph.study.plan import claim_folder, describe, freeze
+from shadowgraph.study.prospect import cost_of, parameters_of, prospects
 
 TINY = Path(__file__).with_name("tiny.toml")
 
@@ -69,7 +72,16 @@ def test_a_plan_says_what_it_cannot_show() -> None:
 
 def test_every_own_file_has_a_path(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    paths = [layout.plan, layout.manifest, layout.ledger, layout.base, layout.matched, layout.suite, layout.footprint]
+    paths = [
+        layout.place,
+        layout.plan,
+        layout.manifest,
+        layout.ledger,
+        layout.base,
+        layout.matched,
+        layout.suite,
+        layout.footprint,
+    ]
     paths += [
         layout.scores,
         layout.result,
@@ -78,6 +90,77 @@ def test_every_own_file_has_a_path(tmp_path: Path) -> None:
         layout.complete,
         layout.lock,
         layout.pool(0),
-        layout.run("a", 0),
+        layout.run(RunKey("a", 0)),
     ]
     assert {path.relative_to(tmp_path).parts[0] for path in paths} == set(Layout.OWN)
+
+
+def test_the_hash_follows_the_files_of_sources_and_of_scores(tmp_path: Path) -> None:
+    spec = write_material(tmp_path)
+    first = freeze(spec)
+    assert sorted(first.files) == [
+        "elsewhere.jsonl",
+        "fields.jsonl",
+        "harbours.jsonl",
+        "letters.jsonl",
+        "quiz-test.jsonl",
+        "quiz-train.jsonl",
+    ]
+    with (tmp_path / "quiz-test.jsonl").open("a") as stream:
+        stream.write('{"question": "More?", "choices": ["no", "yes"], "answer": 1}\n')
+    assert freeze(spec).hash != first.hash
+
+
+def test_a_plan_finds_its_files_through_the_variable_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = write_material(tmp_path)
+    spec.write_text(spec.read_text().replace('["fields.jsonl"]', '["$SHADOWGRAPH_DATA/fields.jsonl"]'))
+    monkeypatch.delenv("SHADOWGRAPH_DATA", raising=False)
+    with pytest.raises(SpecError, match="SHADOWGRAPH_DATA"):
+        freeze(spec)
+    monkeypatch.setenv("SHADOWGRAPH_DATA", str(tmp_path))
+    here = freeze(spec)
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "fields.jsonl").rename(tmp_path / "moved" / "fields.jsonl")
+    monkeypatch.setenv("SHADOWGRAPH_DATA", str(tmp_path / "moved"))
+    assert freeze(spec).hash == here.hash
+
+
+def test_a_plan_says_what_each_test_can_show_and_what_all_costs(tmp_path: Path) -> None:
+    plan = freeze(write_material(tmp_path))
+    (test,) = prospects(plan.spec)
+    assert (test.name, test.role, test.smallest_p) == ("new - known", "primary", 0.5)
+    assert test.power == 0.0  # two draws never reach alpha
+    assert test.detectable is None
+    text = "\n".join(describe(plan))
+    for words in ("2 orders each", "a base of its own", "rate grid: new at 0.0005", "core-hours", 'keep = "records"'):
+        assert words in text, words
+    cost = cost_of(plan.spec)
+    assert (cost.runs, cost.bases) == (9, 2)
+    assert cost.tokens == 2 * 8 * 128 + 9 * 8 * 128
+    assert cost.disk < cost.disk_other
+
+
+def test_enough_draws_find_a_large_effect(tmp_path: Path) -> None:
+    spec = freeze(variant(tmp_path, "draws = 2", "draws = 8")).spec
+    given = spec.model_copy(
+        update={"analysis": spec.analysis.model_copy(update={"power": Power(sd=0.01, origin="a made-up spread")})}
+    )
+    primary, equivalence = prospects(given)
+    assert primary.power is not None
+    assert primary.power > 0.99
+    assert primary.detectable is not None
+    assert 0.01 < primary.detectable < 0.02
+    assert equivalence.power is not None
+    assert equivalence.power > 0.99
+
+
+def test_parameters_are_those_of_the_model() -> None:
+    """34,976 as counted in the stored tensors of this model."""
+    assert parameters_of(freeze(TINY).spec) == 34_976
+
+
+def test_first_light_keeps_its_plan() -> None:
+    recipe = Path(__file__).parents[2] / "recipes" / "first-light.toml"
+    assert freeze(recipe).hash == "7678be900d254713"

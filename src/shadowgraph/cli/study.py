@@ -1,4 +1,4 @@
-"""The verbs of a study: plan, run, status, report.
+"""The verbs of a study: plan, run, exec, records, status, report, counterparts.
 
 Here live: their arguments and what they print.
 Not here: the study (`study`) and the page (`report`).
@@ -21,6 +21,8 @@ study_app = typer.Typer(help="The controlled experiment.", no_args_is_help=True,
 Spec = Annotated[Path, typer.Argument(help="A study file (TOML).")]
 Folder = Annotated[Path, typer.Argument(help="The output folder of a study.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Processes, one thread each; default: one a core.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder of trained bases, shared between studies.")]
 
 
 def _cores() -> int:
@@ -29,19 +31,30 @@ def _cores() -> int:
 
 
 @study_app.command("plan")
-def plan_command(spec: Spec, as_json: AsJson = False) -> None:
+def plan_command(
+    spec: Spec,
+    output: Annotated[Path | None, typer.Option(help="Write the plan into this folder, for `study exec`.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Delete another study found in the folder.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Freeze and hash a study, and say what it costs and what it can show; nothing runs.
 
     Examples:
       shadowgraph study plan recipes/first-light.toml
 
       shadowgraph study plan recipes/first-light.toml --json
+
+      shadowgraph study plan my.toml --output out/mine
     """
-    from shadowgraph.study.plan import describe, freeze
+    from shadowgraph.study.plan import claim_folder, describe, freeze
+    from shadowgraph.study.prospect import cost_of, prospects
 
     plan = freeze(spec)
+    if output is not None:
+        claim_folder(plan, output, overwrite=overwrite)
     if as_json:
-        emit_json({"plan_hash": plan.hash, "smallest_p": plan.smallest_p, **plan.frozen()})
+        cost = {"cost": asdict(cost_of(plan.spec)), "tests": [asdict(test) for test in prospects(plan.spec)]}
+        emit_json({"plan_hash": plan.hash, "smallest_p": plan.smallest_p, **cost, **plan.frozen()})
         return
     for line in describe(plan):
         typer.echo(line)
@@ -51,10 +64,11 @@ def plan_command(spec: Spec, as_json: AsJson = False) -> None:
 def run_command(
     spec: Spec,
     output: Annotated[Path, typer.Option(help="Folder of the study; the same command resumes in it.")],
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes, one thread each; default: one a core.")
+    workers: Workers = None,
+    cache: Cache = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Folder of records of this plan; only runs without one are trained.")
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of trained bases, shared between studies.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Delete another study found in the folder.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +78,8 @@ def run_command(
       shadowgraph study run recipes/first-light.toml --output out/first-light
 
       shadowgraph study run my.toml --output out/mine --workers 4
+
+      shadowgraph study run my.toml --output out/again --records records/mine
     """
     from shadowgraph.artifact import write_bytes
     from shadowgraph.report.report import render_study
@@ -79,7 +95,9 @@ def run_command(
         for line in describe(plan):
             typer.echo(line, err=True)
         with progress_display() as display:
-            spent = execute_study(plan, layout, workers=workers or _cores(), cache=cache, display=display)
+            spent = execute_study(
+                plan, layout, workers=workers or _cores(), cache=cache, display=display, records=records
+            )
         write_bytes(layout.report, render_study(_result(layout)).encode())
         finish(plan, layout)
         typer.echo(f"done in {duration(spent)} of this start", err=True)
@@ -88,6 +106,48 @@ def run_command(
         return
     typer.echo(study_table(_result(layout)))
     typer.echo(f"report: {layout.report.resolve()}")
+
+
+@study_app.command("exec")
+def exec_command(
+    folder: Folder,
+    run: Annotated[str, typer.Argument(help='Name of a run such as "random-0", or "base": all that the runs share.')],
+    workers: Workers = None,
+    cache: Cache = None,
+) -> None:
+    """Train one run of a planned folder and write its record, as on one machine of several that share the folder.
+
+    `study plan --output` makes the folder, `study exec DIR base` what the runs share, `study run` the analysis when all
+    records are there.
+
+    Examples:
+      shadowgraph study exec out/mine base
+
+      shadowgraph study exec out/mine random-0
+    """
+    from shadowgraph.study.execute import planned, run_one
+    from shadowgraph.study.layout import Layout
+
+    with progress_display() as display:
+        run_one(planned(folder), Layout(folder), run, workers=workers or _cores(), cache=cache, display=display)
+
+
+@study_app.command("records")
+def records_command(
+    folder: Folder,
+    into: Annotated[Path, typer.Option(help="Folder that receives plan, proof and records; small files only.")],
+) -> None:
+    """Copy what the analysis needs of a study, so that it can be made again without training: no weights, no text.
+
+    Examples:
+      shadowgraph study records out/mine --into records/mine
+    """
+    from shadowgraph.study.execute import planned
+    from shadowgraph.study.layout import Layout
+    from shadowgraph.study.record import export_records
+
+    count = export_records(Layout(folder), planned(folder).spec, into)
+    typer.echo(f"{count} records of runs: {into.resolve()}")
 
 
 def _result(layout: Any) -> dict[str, Any]:
@@ -160,9 +220,7 @@ def counterparts_command(
     items: Annotated[
         int | None, typer.Option(min=4, max=10_000, help="Items of the benchmark; default: as the study scored.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes, one thread each; default: one a core.")
-    ] = None,
+    workers: Workers = None,
     dress: Annotated[
         list[str] | None, typer.Option(help="Dress to show; give it again for more; default: all.")
     ] = None,

@@ -1,38 +1,68 @@
-"""The analysis: records and scores of a finished study in, `result.json` out.
+"""The analysis: records of a finished study in, `result.json` out.
 
-Here live: reading what the runs left, the order of the analysis, and the result.
-Not here: any statistic (`effects`, `panels`) or wording (`answer`).
+Here live: the order of the analysis, and the result.
+Not here: any statistic (`effects`, `contrasts`, `doses`, `labelled`, `mixtures`, `link`), tables (`panels`), or wording
+(`answer`, `doubts`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import combinations
-from pathlib import Path
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
-from shadowgraph.artifact import read_object, whole, write_json
-from shadowgraph.footprint.table import Footprint, read_footprint
+from shadowgraph.artifact import read_object, write_json
 from shadowgraph.identity import Json, versions
-from shadowgraph.scores.item import ItemScore, read_scores
+from shadowgraph.scores.item import ItemScore
 from shadowgraph.spec.study import StudySpec
-from shadowgraph.stats.multiple import holm
-from shadowgraph.study.answer import claim_level, first_sentence, limits, second_sentence
-from shadowgraph.study.arrays import load_array
-from shadowgraph.study.effects import Curve, contrast, equivalence, norm_matched
+from shadowgraph.study import doses, kinship, labelled, mixtures, powers
+from shadowgraph.study.answer import answer, claim_level, exception_in_words, limits
+from shadowgraph.study.contrasts import (
+    Asked,
+    Row,
+    adjusted,
+    asked,
+    beside,
+    exceptions,
+    exploratory_pairs,
+    modules,
+    readings,
+    sensitivity,
+    turns_claim,
+)
+from shadowgraph.study.doubts import misses, would_change
+from shadowgraph.study.effects import equivalence
+from shadowgraph.study.joined import Scored, join_footprints, join_scores
 from shadowgraph.study.layout import Layout
-from shadowgraph.study.lopsided import ALIGNED_SPLITS, asymmetry_rows, panel_of, trained_on
+from shadowgraph.study.link import links, loss_asymmetry, loss_reader
+from shadowgraph.study.lopsided import ALIGNED_SPLITS, asymmetry_rows, index_values, panel_of
 from shadowgraph.study.panels import arm_tables, heat_map, measure_table, score_tables, spectra_table
 from shadowgraph.study.plan import Plan
-from shadowgraph.study.training import null_curve
+from shadowgraph.study.readings import READINGS, Read, Record, Runs, gather, is_blocked, reader, unmatched
+from shadowgraph.study.record import base_records, items_of, records_of
+from shadowgraph.study.trained import null_curve
 
-Record = Mapping[str, Any]
 LIMITS_SHOWN = 4  # beside the answer; the others stand further down
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "reasoning-gym", "lm-eval", "numpy", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything a result is made of beside the specification.
+
+    Attributes:
+        records: of all runs, the rate grid included.
+        bases: draw → record of the base it starts from.
+        scores: "base" and arms → draw → order → items; no arm where the study scores nothing.
+        corpora: what only the corpora together tell: "shared_documents" and "trained_on", by arm.
+    """
+
+    records: Sequence[Record]
+    bases: Mapping[int, Record]
+    scores: Scored
+    corpora: Mapping[str, Mapping[str, Any]]
 
 
 def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
@@ -46,209 +76,295 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         The result, as written: a pure function of the records, free of times and places.
     """
     spec = plan.spec
-    names = [arm.name for arm in spec.arms]
-    draws = range(spec.study.draws)
-    records = {arm: [_record(layout.run(arm, draw)) for draw in draws] for arm in names}
-    scores = {arm: [read_scores(layout.run(arm, draw) / "scores.parquet") for draw in draws] for arm in names}
-    base_scores = read_scores(layout.base / "scores.parquet")
-    footprints = {arm: [read_footprint(layout.run(arm, draw) / "footprint") for draw in draws] for arm in names}
-    _write_footprints(footprints, layout.footprint)
-    _write_scores({"base": [base_scores], **scores}, layout.scores)
-    arms, novel = arm_tables(spec.arms, records, spec.analysis)
-    effects = _effects(spec, records)
-    primary, matched = effects["primary"][0], effects["matched"][0]
-    panel = panel_of(base_scores, trained_on(layout, spec))
-    lopsided = asymmetry_rows(base_scores, scores, panel, 1.0 - spec.analysis.alpha, spec.study.seed)
-    claims: list[dict[str, Json]] = []
-    if spec.analysis.equivalence is not None:
-        outside = {arm: [float(row["outside_loss"]) for row in rows] for arm, rows in records.items()}
-        claims = equivalence(spec.analysis.equivalence, _values(records, "K"), outside, spec.analysis.alpha)
-    level = 1.0 - spec.analysis.alpha
-    facts = _facts(spec, layout, records)
-    bounds = limits(spec.study.draws, novel, spec.analysis.primary[1], _parameters(footprints), facts)
-    claim = claim_level(primary, effects["sensitivity"], spec.analysis.alpha)
-    first = first_sentence(primary, spec.analysis.alpha, spec.analysis.smallest_effect)
-    result: dict[str, Json] = {
-        "schema_version": "1.0",
+    records, bases = records_of(layout, spec), base_records(layout, spec)
+    matched = read_object(layout.matched)
+    scores = _scores(gather(spec, records), bases, layout)
+    join_footprints(layout, spec)
+    if scores:
+        join_scores(scores, layout.scores)
+    evidence = Evidence(records, bases, scores, matched["corpora"])
+    heading: dict[str, Json] = {
+        "schema_version": "1.1",
         "kind": "study",
         "name": spec.study.name,
         "question": spec.study.question,
         "plan_hash": plan.hash,
-        "answer": {
-            "sentences": [first, second_sentence(matched, novel, claims)],
-            "claim_level": claim,
-            "limits": list(bounds[:LIMITS_SHOWN]),
-        },
-        "arms": list(arms),
-        "runs": [_run_row(row) for rows in records.values() for row in rows],
-        "primary": primary,
-        "contrasts": [*effects["matched"], *_uneven(lopsided, spec), *effects["sensitivity"], *effects["exploratory"]],
-        "equivalence": list(claims),
-        "scores": list(score_tables({"base": [base_scores], **scores}, level, spec.study.seed)),
-        "panel": {"aligned": list(ALIGNED_SPLITS), "transfer": list(panel.splits)},
-        "asymmetry": list(lopsided),
-        "heatmap": heat_map(records),
-        "spectra": spectra_table(records, null_curve(_block_shapes(footprints), spec.study.seed)),
-        "measures": list(measure_table(footprints)),
-        "limits": list(bounds[LIMITS_SHOWN:]),
-        "provenance": _provenance(plan, layout),
     }
+    result = heading | result_of(spec, evidence) | {"provenance": _provenance(plan, matched)}
     write_json(layout.result, result)
     return result
 
 
-def _facts(spec: StudySpec, layout: Layout, records: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
+def _scores(runs: Runs, bases: Mapping[int, Record], layout: Layout) -> Scored:
+    """The item scores in the records; nothing where the study has no suite."""
+    if any(record.get("items") is None for record in bases.values()):
+        return {}
+    shared = runs.spec.study.base == "shared"
+    kept = [bases[min(bases)]] if shared else [bases[draw] for draw in sorted(bases)]
+    found: dict[str, list[list[list[ItemScore]]]] = {"base": [[items_of(base, layout.suite)] for base in kept]}
+    for arm in runs.arms:
+        draws = [runs.main[arm, draw] for draw in runs.draws(arm)]
+        found[arm] = [[items_of(record, layout.suite) for record in orders] for orders in draws]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """The tests of a plan, primary ones apart, and the strata of its label."""
+
+    tests: tuple[Asked, ...]
+    strata: labelled.Strata | None
+
+    def of(self, role: str) -> list[Asked]:
+        return [test for test in self.tests if test.role == role]
+
+
+def _tests(runs: Runs) -> _Tests:
+    """Contrasts, trends and the label, in the order of the plan."""
+    analysis = runs.spec.analysis
+    strata = labelled.strata_of(runs, analysis.label) if analysis.label is not None else None
+    tests = [asked(contrast, runs) for contrast in analysis.all_contrasts]
+    tests += [doses.asked(trend, runs) for trend in analysis.trends]
+    tests += [labelled.asked(runs, strata)] if strata is not None else []
+    return _Tests(tuple(tests), strata)
+
+
+def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
+    """Everything in a result that follows from specification and evidence alone.
+
+    Raises:
+        Defect: a run of the plan has no record.
+        DataError: a procedural arm was trained on a family of the transfer panel.
+    """
+    runs = gather(spec, evidence.records)
+    tests = _tests(runs)
+    uneven, panel, asymmetry = _asymmetry(runs, evidence)
+    primaries = adjusted([_with_misses(test.main(), runs) for test in tests.of("primary")])
+    secondaries = adjusted([_with_misses(test.main(), runs) for test in tests.of("secondary")])
+    rows = _rows(runs, tests, secondaries, asymmetry)
+    claims = _claims(runs)
+    against = exceptions(primaries, rows)
+    label = _label_table(runs, tests, [*primaries, *secondaries])
+    strength = _powers(runs, tests, primaries)
+    records = {arm: runs.of(arm) for arm in runs.arms}
+    arms, novel = arm_tables(spec, records)
+    told, further = _answer(runs, evidence, (primaries, rows, claims), novel)
+    doubts = would_change(primaries, [row for row in rows if row["role"] == "reading"], against, strength, label)
+    words: dict[str, Json] = {
+        "exceptions": [exception_in_words(row) for row in against],
+        "would_change": list(doubts),
+    }
+    return {
+        "answer": told | words,
+        "design": _design(spec),
+        "arms": list(arms),
+        "against": spec.analysis.against,
+        "runs": [_run_row(record) for record in _in_order(runs)],
+        "primary": primaries[0],
+        "primaries": list(primaries),
+        "contrasts": list(rows),
+        "exceptions": list(against),
+        "modules": [modules(c, runs) for c in spec.analysis.all_contrasts if c.role == "primary"],
+        "trends": _trend_tables(runs, [*primaries, *secondaries]),
+        "equivalence": list(claims),
+        "label": label,
+        "affinity": kinship.table(runs, tests.strata),
+        "mixture": list(mixtures.rows(spec.analysis.all_contrasts, runs, _plain([*primaries, *secondaries]))),
+        "scores": list(score_tables(evidence.scores, 1.0 - spec.analysis.alpha, spec.study.seed)),
+        "panel": panel,
+        "asymmetry": list(uneven),
+        "link": list(links(runs, asymmetry)) if asymmetry is not None else [],
+        "power": list(strength),
+        "heatmap": heat_map(records),
+        "spectra": spectra_table(records, null_curve(_shapes(evidence.records[0]), spec.study.seed)),
+        "measures": list(measure_table(records)),
+        "limits": list(further),
+    }
+
+
+def _rows(runs: Runs, tests: _Tests, secondaries: Sequence[Row], asymmetry: Read | None) -> list[Row]:
+    """Every row that is no primary test: readings, variants, rivals, secondary tests, exploratory pairs."""
+    analysis = runs.spec.analysis
+    matched = {contrast.name: readings(contrast, runs) for contrast in analysis.all_contrasts}
+    if tests.strata is not None:
+        matched[tests.strata.label.name] = labelled.readings(runs, tests.strata)
+    found: list[Row] = []
+    for test in tests.of("primary"):
+        found += matched.get(test.name, [])
+        found += _uneven(test, asymmetry)
+        found += sensitivity(test, runs)
+        found += beside(test, runs)
+    for test, main in zip(tests.of("secondary"), secondaries, strict=True):
+        found += [main, *matched.get(test.name, []), *_uneven(test, asymmetry), *beside(test, runs)]
+    return found + exploratory_pairs(runs)
+
+
+def _uneven(test: Asked, asymmetry: Read | None) -> list[Row]:
+    """A test on the asymmetry of what arms learned; nothing where an arm has no index."""
+    if asymmetry is None:
+        return []
+    row = test.on("asymmetry", "beside", asymmetry)
+    return [row] if row["status"] == "ok" else []
+
+
+def _with_misses(row: Row, runs: Runs) -> Row:
+    """A contrast's row with the calipers its arms miss against each other."""
+    contrast = next((c for c in runs.spec.analysis.all_contrasts if c.name == row["name"]), None)
+    missed: Row = {} if contrast is None else {"misses": misses(contrast, runs)}
+    return row | missed
+
+
+def _plain(mains: Sequence[Row]) -> dict[str, Json]:
+    return {str(row["name"]): row["estimate"] for row in mains}
+
+
+def _asymmetry(runs: Runs, evidence: Evidence) -> tuple[list[dict[str, Json]], Json, Read | None]:
+    """The table of asymmetry, its panel, and how a record gives its index: of scores, or over sources of losses."""
+    spec = runs.spec
+    if spec.sources:
+        rows = loss_asymmetry(runs, evidence.bases)
+        return rows, None, loss_reader(runs, evidence.bases)
+    if not evidence.scores:
+        return [], None, None
+    base = evidence.scores["base"][0][0]
+    arms = {arm: evidence.scores[arm] for arm in runs.arms}
+    panel = panel_of(base, evidence.corpora["trained_on"])
+    rows = asymmetry_rows(base, arms, panel, 1.0 - spec.analysis.alpha, spec.study.seed)
+    values = index_values(rows)
+    told: Json = {"aligned": list(ALIGNED_SPLITS), "transfer": list(panel.splits)}
+    return rows, told, lambda record: values.get((str(record["arm"]), int(record["draw"])))
+
+
+def _claims(runs: Runs) -> list[dict[str, Json]]:
+    """The claims of no shift, two rows each."""
+    found: list[dict[str, Json]] = []
+    analysis = runs.spec.analysis
+    for number, claim in enumerate(analysis.claims):
+        pair = [claim.arms]
+        tables = {key: unmatched(runs, pair, reader(key)).pairs[0] for key in ("K", "outside_loss")}
+        rows = equivalence(claim, tables, alpha=analysis.alpha, blocked=is_blocked(runs, pair))
+        found += [row | {"claim": number} for row in rows]
+    return found
+
+
+def _label_table(runs: Runs, tests: _Tests, mains: Sequence[Row]) -> Row | None:
+    if tests.strata is None:
+        return None
+    return labelled.table(runs, tests.strata, next(row for row in mains if row["kind"] == "label"))
+
+
+def _trend_tables(runs: Runs, mains: Sequence[Row]) -> list[Json]:
+    named = {str(row["name"]): row for row in mains if row["kind"] == "trend"}
+    return [doses.table(trend, runs, named[trend.name]) for trend in runs.spec.analysis.trends]
+
+
+def _powers(runs: Runs, tests: _Tests, primaries: Sequence[Row]) -> list[Row]:
+    """What every primary test could have found."""
+    analysis = runs.spec.analysis
+    found = {c.name: powers.of_contrast(c, runs) for c in analysis.all_contrasts if c.role == "primary"}
+    found |= {trend.name: powers.of_trend(trend, runs) for trend in analysis.trends if trend.role == "primary"}
+    if tests.strata is not None and tests.strata.label.role == "primary":
+        found[tests.strata.label.name] = powers.of_label(tests.strata, runs)
+    return [found[str(row["name"])] | {"kind": row["kind"]} for row in primaries]
+
+
+def _answer(
+    runs: Runs,
+    evidence: Evidence,
+    found: tuple[Sequence[Row], Sequence[Row], Sequence[Row]],
+    novel: Sequence[str],
+) -> tuple[dict[str, Json], list[str]]:
+    """The answer to primary tests, all other rows and claims of no shift; and the limits that stand further down."""
+    primaries, rows, claims = found
+    spec, analysis = runs.spec, runs.spec.analysis
+    levels = [
+        claim_level(main, [row for row in rows if row.get("of") == main["name"] and turns_claim(row)], analysis.alpha)
+        for main in primaries
+    ]
+    names = {str(main["name"]) for main in primaries}
+    matched = [row for row in rows if row["reading"] == READINGS["norm"] and row["name"] in names]
+    known = novel if analysis.against is not None else None
+    told = answer(
+        primaries, levels, matched, claims, known, alpha=analysis.alpha, smallest_effect=analysis.smallest_effect
+    )
+    facts = _facts(runs, evidence) | {"test_draws": any(main["kind"] != "label" for main in primaries)}
+    parameters = int(evidence.records[0]["parameters"])
+    bounds = limits(spec.study.draws, novel, analysis.against, parameters, facts)
+    shown: Row = {"limits": list(bounds[:LIMITS_SHOWN])}
+    return told | shown, bounds[LIMITS_SHOWN:]
+
+
+def _facts(runs: Runs, evidence: Evidence) -> dict[str, Any]:
     """What the limits of an answer depend on; see `answer.limits`."""
-    losses = [fmean(float(row["base_loss"]) for row in rows) for rows in records.values()]
+    spec = runs.spec
+    losses = [fmean(float(record["base_loss"]) for record in runs.of(arm)) for arm in runs.arms]
+    shared = [float(share) for share in evidence.corpora["shared_documents"].values() if share is not None]
     return {
         "base_loss": (min(losses), max(losses), math.log(spec.model.vocabulary)),
-        "shared_documents": max(_shared_documents(layout, arm, spec.study.draws) for arm in records),
+        "shared_documents": max(shared, default=0.0),
+        "seeds": spec.study.seeds,
+        "own_bases": spec.study.base == "each_draw",
+        "procedural": spec.pool is not None,
     }
 
 
-def _record(folder: Path) -> Record:
-    """The record of one run."""
-    return read_object(folder / "record.json")
-
-
-def _values(records: Mapping[str, Sequence[Record]], key: str) -> dict[str, list[float]]:
-    """One number a draw for every arm."""
-    return {arm: [float(row[key]) for row in rows] for arm, rows in records.items()}
-
-
-def _effects(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> dict[str, list[dict[str, Json]]]:
-    """The primary contrast, its norm-matched reading, its variants, and all other pairs, marked exploratory."""
-    analysis, seed = spec.analysis, spec.study.seed
-    pair = analysis.primary
-    name = f"{pair[0]} - {pair[1]}"
-    concentration = _values(records, "K")
-    curves = {
-        arm: [
-            Curve(
-                tuple(float(point["log_norm"]) for point in row["snapshots"]),
-                tuple(float(point["K"]) for point in row["snapshots"]),
-            )
-            for row in rows
-        ]
-        for arm, rows in records.items()
-    }
-    variants = {
-        key: {arm: [row["variants"][key] for row in rows] for arm, rows in records.items()}
-        for key in records[pair[0]][0]["variants"]
-    }
-    sensitivity = [
-        contrast(name, f"K:{key}", pair, values, analysis=analysis, seed=seed) | {"role": "sensitivity"}
-        for key, values in variants.items()
-        if all(value is not None for arm in pair for value in values[arm])
-    ]
-    companions = [
-        contrast(name, key, pair, _values(records, key), analysis=analysis, seed=seed) | {"role": "beside"}
-        for key in ("K_emb", "log_norm")
-        if all(row[key] is not None for arm in pair for row in records[arm])
-    ]
-    others = [
-        contrast(f"{a} - {b}", "K", (a, b), concentration, analysis=analysis, seed=seed) | {"role": "exploratory"}
-        for a, b in combinations(records, 2)
-        if pair not in ((a, b), (b, a))
-    ]
-    adjusted = holm({str(row["name"]): float(str(row["p"])) for row in others})
-    for row in others:
-        row["p_adjusted"] = adjusted[str(row["name"])]
-        row["family"] = len(others)
+def _design(spec: StudySpec) -> Json:
+    """What is tested on what, in short."""
+    own = "its base, its sources and its documents" if spec.study.base == "each_draw" else "its documents"
+    unit = f"a corpus draw with {own}; orders of a draw are averaged first"
     return {
-        "primary": [contrast(name, "K", pair, concentration, analysis=analysis, seed=seed) | {"role": "primary"}],
-        "matched": [norm_matched(name, pair, curves, analysis, seed) | {"role": "reading"}],
-        "sensitivity": sensitivity,
-        "exploratory": [*companions, *others],
+        "design": spec.analysis.design,
+        "base": spec.study.base,
+        "draws": spec.study.draws,
+        "seeds": spec.study.seeds,
+        "alpha": spec.analysis.alpha,
+        "smallest_effect": spec.analysis.smallest_effect,
+        "unit": unit if spec.analysis.label is None else f"{unit}; of the label a corpus, its draws averaged",
     }
-
-
-def _uneven(rows: Sequence[Mapping[str, Any]], spec: StudySpec) -> list[dict[str, Json]]:
-    """The primary pair compared on the asymmetry of its scores; nothing where an arm has no index."""
-    values = {str(row["arm"]): list(row["values"]) for row in rows}
-    pair, seed = spec.analysis.primary, spec.study.seed
-    if not all(values[arm] for arm in pair):
-        return []
-    name = f"{pair[0]} - {pair[1]}"
-    return [contrast(name, "asymmetry", pair, values, analysis=spec.analysis, seed=seed) | {"role": "beside"}]
 
 
 def _run_row(row: Record) -> Json:
     """What the result keeps of one run."""
     keys = ("arm", "draw", "seed", "K", "K_emb", "log_norm", "final_loss", "base_loss", "outside_loss", "tokens")
-    return {**{key: row[key] for key in keys}, "snapshots": row["snapshots"], "fingerprint": row["run"]}
+    later: dict[str, Json] = {key: row.get(key) for key in ("seed_index", "rate", "own_loss")}
+    status: dict[str, Json] = {key: row[key] for key in ("K_status", "K_emb_status", "log_norm_status") if key in row}
+    points: list[Json] = [
+        {key: value for key, value in point.items() if key != "variants"} for point in row["snapshots"]
+    ]
+    found: dict[str, Json] = {key: row[key] for key in keys}
+    return {**found, **later, **status, "snapshots": points, "fingerprint": row["run"]}
 
 
-def _block_shapes(footprints: Mapping[str, Sequence[Footprint]]) -> list[tuple[int, int]]:
+def _in_order(runs: Runs) -> list[Record]:
+    """Records arm by arm, those of the rate grid last."""
+    grid = [record for rows in runs.grid.values() for record in rows if record.get("rate") is not None]
+    return [record for arm in runs.arms for record in runs.of(arm)] + grid
+
+
+def _shapes(record: Record) -> list[tuple[int, int]]:
     """Shapes of the block linear matrices."""
-    first = next(iter(footprints.values()))[0]
-    return [record.shape for record in first.matrices if record.role.is_block_linear]
+    return [(int(rows), int(columns)) for rows, columns in record["shapes"]]
 
 
-def _parameters(footprints: Mapping[str, Sequence[Footprint]]) -> int:
-    """Stored parameters of the model."""
-    return next(iter(footprints.values()))[0].coverage.parameters
-
-
-def _shared_documents(layout: Layout, arm: str, draws: int) -> float:
-    """Mean share of an arm's document texts in one draw that occur word for word in another draw of it."""
-    texts = [np.unique(load_array(layout.regime(arm, draw) / "texts.npy")) for draw in range(draws)]
-    shares = [np.isin(a, b).mean() for a, b in combinations(texts, 2)]
-    return float(np.mean(shares))
-
-
-def _provenance(plan: Plan, layout: Layout) -> Json:
+def _provenance(plan: Plan, matched: Mapping[str, Any]) -> Json:
     """Versions, seeds and parents of the result."""
-    matched = read_object(layout.matched)
-    statement = next(iter(matched["statements"].values()))
+    spec = plan.spec
+    statements = list(matched["statements"].values())
+    parents: dict[str, Json] = {
+        "plan": plan.hash,
+        "base": str(statements[0]["init"])[:16],
+        "tokenizer": str(statements[0]["tokenizer"])[:16],
+        "matched": str(matched["fingerprint"]),
+    }
+    differ: list[Json] = ["data", "order"]
+    if spec.study.base == "each_draw":
+        parents["bases"] = [*dict.fromkeys(str(statement["init"])[:16] for statement in statements)]
+        differ.append("init")
+    if spec.rate_grid is not None:
+        differ.append("rate of the rate grid")
     return {
         "versions": {"shadowgraph": str(plan.frozen()["program"]), **versions(*LIBRARIES)},
-        "seeds": {"study": plan.spec.study.seed},
-        "parents": {
-            "plan": plan.hash,
-            "base": str(statement["init"])[:16],
-            "tokenizer": str(statement["tokenizer"])[:16],
-            "matched": str(matched["fingerprint"]),
-        },
-        "matched": {"runs": matched["runs"], "fields": list(matched["fields"]), "differ_in": ["data", "order"]},
+        "seeds": {"study": spec.study.seed},
+        "parents": parents,
+        "matched": {"runs": matched["runs"], "fields": list(matched["fields"]), "differ_in": differ},
     }
-
-
-def _write_footprints(footprints: Mapping[str, Sequence[Footprint]], path: Path) -> None:
-    """Join the footprints of all runs into one table with the columns arm and draw in front."""
-    _join(
-        [
-            ({"arm": arm, "draw": draw}, footprint.to_table())
-            for arm, found in footprints.items()
-            for draw, footprint in enumerate(found)
-        ],
-        path,
-    )
-
-
-def _write_scores(scores: Mapping[str, Sequence[Sequence[ItemScore]]], path: Path) -> None:
-    """Join the item scores of all runs into one table with the columns arm and draw in front."""
-    import pyarrow as pa
-
-    keys = ("id", "split", "family", "group", "correct", "bits_per_byte", "margin")
-    parts = [
-        ({"arm": arm, "draw": draw}, pa.table({key: [getattr(item, key) for item in items] for key in keys}))
-        for arm, draws in scores.items()
-        for draw, items in enumerate(draws)
-    ]
-    _join(parts, path)
-
-
-def _join(parts: Sequence[tuple[dict[str, str | int], Any]], path: Path) -> None:
-    """Stack tables, each with constant columns in front."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    stacked: list[Any] = []
-    for labels, part in parts:
-        table = part
-        for position, (name, value) in enumerate(labels.items()):
-            table = table.add_column(position, name, pa.array([value] * table.num_rows))
-        stacked.append(table)
-    with whole(path) as temporary:
-        pq.write_table(pa.concat_tables(stacked), temporary, compression="zstd")

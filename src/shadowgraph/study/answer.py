@@ -1,7 +1,7 @@
-"""The answer in two sentences, its claim level, and what it may not be taken for.
+"""The answer in sentences, its claim level, what disagrees with it, and what it may not be taken for.
 
 Here live: the rules that turn effects into words. Every sentence is built from numbers of the result.
-Not here: the numbers.
+Not here: the numbers, and what would change our mind (`doubts`).
 """
 
 from __future__ import annotations
@@ -9,34 +9,50 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shadowgraph.identity import Json
+
 UNKNOWN = 0.9  # share of the loss of a uniform guess above which data count as unknown to the base
 FEWEST_DRAWS = 5  # below this a study describes and claims at most L0
 Effect = Mapping[str, Any]
 
 
-def claim_level(primary: Effect, sensitivity: Sequence[Effect], alpha: float) -> str:
-    """L1 when the primary test rejects with at least five draws an arm and no variant of K turns the sign, else L0.
+def claim_level(primary: Effect, readings: Sequence[Effect], alpha: float) -> str:
+    """L1 when the primary test rejects with at least five units and no reading of K turns the sign, else L0.
 
     Args:
-        primary: the primary contrast.
-        sensitivity: the same contrast on the variants of K.
+        primary: the primary test; where there are several, its p adjusted for their number counts.
+        readings: the same test on the variants of K, at the snapshots and at equal norm.
         alpha: level of the primary test.
 
     Returns:
-        "L1" or "L0"; a variant without an estimate turns nothing.
+        "L1" or "L0"; a reading without an estimate turns nothing.
     """
-    turned = any(row["estimate"] is not None and row["estimate"] * primary["estimate"] < 0 for row in sensitivity)
-    enough = min(primary["n"]) >= FEWEST_DRAWS
-    return "L1" if enough and primary["p"] <= alpha and not turned else "L0"
+    if primary["estimate"] is None or primary["p"] is None:
+        return "L0"
+    turned = any(row["estimate"] is not None and row["estimate"] * primary["estimate"] < 0 for row in readings)
+    return "L1" if _units(primary) >= FEWEST_DRAWS and _p(primary) <= alpha and not turned else "L0"
+
+
+def _p(effect: Effect) -> float:
+    """The p that counts: adjusted where the test is one of several."""
+    adjusted = effect.get("p_adjusted")
+    return float(effect["p"] if adjusted is None else adjusted)
+
+
+def _units(effect: Effect) -> int:
+    """Units of the smaller side; of a label the strata."""
+    return int(effect["n"][0]) if effect.get("kind") == "label" else int(min(effect["n"]))
 
 
 def first_sentence(primary: Effect, alpha: float, smallest_effect: float) -> str:
-    """What the primary contrast says, as far as its interval and test allow."""
+    """What a primary contrast of two arms says, as far as its interval and test allow."""
     first, second = primary["arms"]
+    if primary["estimate"] is None:
+        return f"{first} against {second} is not estimable ({primary['reason']})."
     numbers = effect_in_words(primary)
-    if min(primary["n"]) < FEWEST_DRAWS:
+    if _units(primary) < FEWEST_DRAWS:
         return f"With so few draws the study only describes {first} against {second}: {numbers}."
-    if primary["p"] > alpha:
+    if _p(primary) > alpha:
         return (
             f"With everything but the documents equal, the study found no difference in concentration between updates "
             f"from {first} and from {second} documents that its test can confirm: {numbers}."
@@ -50,37 +66,103 @@ def first_sentence(primary: Effect, alpha: float, smallest_effect: float) -> str
     )
 
 
+def sentence(primary: Effect, alpha: float, smallest_effect: float) -> str:
+    """What one of several primary tests says, whatever its kind."""
+    name = primary["name"]
+    if primary["estimate"] is None:
+        return f"{name}: not estimable ({primary['reason']})."
+    numbers = effect_in_words(primary)
+    if _units(primary) < FEWEST_DRAWS:
+        return f"{name}: described only, for its units are too few to test; {numbers}."
+    if _p(primary) > alpha:
+        none = _no_label(primary) if primary["kind"] == "label" else ""
+        return f"{name}: not confirmed; {numbers}{none}."
+    small = primary["kind"] != "trend" and abs(primary["estimate"]) < smallest_effect
+    size = ", below the smallest effect of interest" if small else ""
+    return f"{name}: {_expectation(primary)}; {numbers}{size}."
+
+
+def _no_label(primary: Effect) -> str:
+    return f"; as far as this study sees, the footprint is of narrowness or novelty, not of {primary['arms'][0]}"
+
+
+def _expectation(primary: Effect) -> str:
+    """Whether a confirmed effect has the sign that was predicted."""
+    met = primary.get("as_expected")
+    if met is None:
+        return "confirmed, no sign was predicted"
+    return "confirmed, with the predicted sign" if met else "confirmed, against the predicted sign"
+
+
 def effect_in_words(effect: Effect) -> str:
-    """Estimate, interval, p and n of one contrast in K."""
-    text = f"K differs by {effect['estimate']:+.2f} nats"
+    """Estimate, interval, p and n of one test of K."""
+    if effect.get("kind") == "trend":
+        text = f"K changes by {effect['estimate']:+.3f} nats a unit of dose"
+    else:
+        text = f"K differs by {effect['estimate']:+.2f} nats"
     if effect.get("interval"):
         low, high = effect["interval"]
         text += f" ({effect['level']:.0%} interval {low:+.2f} to {high:+.2f}"
     else:
         text += " (no interval"
-    return f"{text}, p = {effect['p']:.2g}, {effect['n'][0]} and {effect['n'][1]} corpus draws)"
+    text += f", p = {effect['p']:.2g}"
+    if effect.get("family", 1) > 1 and effect.get("p_adjusted") is not None:
+        text += f", {effect['p_adjusted']:.2g} over {effect['family']} tests"
+    return f"{text}, {_units_in_words(effect)})"
 
 
-def second_sentence(matched: Effect, novel: Sequence[str], equivalence: Sequence[Effect]) -> str:
-    """What becomes of the effect at equal norm, whether novelty is in play, and what repetition did."""
+def _units_in_words(effect: Effect) -> str:
+    n = effect["n"]
+    if effect.get("kind") == "label":
+        return f"{n[0]} strata with {n[1]} matches"
+    if effect.get("kind") == "trend":
+        same = len(set(n)) == 1
+        return f"{n[0]} draws a dose" if same else f"{min(n)} to {max(n)} draws a dose"
+    return f"{n[0]} draws with both" if effect.get("design") == "blocked" else f"{n[0]} and {n[1]} corpus draws"
+
+
+def second_sentence(matched: Effect, novel: Sequence[str] | None, equivalence: Sequence[Effect]) -> str:
+    """What becomes of one effect at equal norm, whether novelty is in play (None: not known), what repetition did."""
     first, second = matched["arms"]
     if matched["estimate"] is None:
         text = f"At equal update norm the comparison of {first} and {second} is not estimable ({matched['reason']})"
     else:
         text = f"At equal update norm the difference is {matched['estimate']:+.2f} (p = {matched['p']:.2g})"
-    if novel:
-        arms = " and ".join(novel)
-        text += (
-            f"; {arms} {'is' if len(novel) == 1 else 'are'} novel to the base beyond the calipers, so novelty and "
-            f"narrowness are not separated here"
-        )
-    else:
-        text += "; the arms lie within the calipers of novelty"
+    if novel is not None:
+        text += f"; {_novelty(novel)}"
     return f"{text}; {repetition_in_words(equivalence)}." if equivalence else f"{text}."
 
 
+def _novelty(novel: Sequence[str]) -> str:
+    if not novel:
+        return "the arms lie within the calipers of novelty"
+    arms = " and ".join(novel)
+    return (
+        f"{arms} {'is' if len(novel) == 1 else 'are'} novel to the base beyond the calipers, so novelty and "
+        f"narrowness are not separated here"
+    )
+
+
+def matched_sentence(rows: Sequence[Effect]) -> str:
+    """What becomes of several contrasts at equal update norm; "" of none."""
+    parts = [
+        f"{row['name']} {row['estimate']:+.2f} (p = {row['p']:.2g})"
+        if row["estimate"] is not None
+        else f"{row['name']} not estimable ({row['reason']})"
+        for row in rows
+    ]
+    return f"At equal update norm: {'; '.join(parts)}." if parts else ""
+
+
 def repetition_in_words(rows: Sequence[Effect]) -> str:
-    """The equivalence claim in one clause; both endpoints must hold."""
+    """The equivalence claims, one clause each; in each both endpoints must hold."""
+    claims: dict[Any, list[Effect]] = {}
+    for row in rows:
+        claims.setdefault(row.get("claim", 0), []).append(row)
+    return "; ".join(_claim_in_words(claim) for claim in claims.values())
+
+
+def _claim_in_words(rows: Sequence[Effect]) -> str:
     first, second = rows[0]["arms"]
     if all(row["equivalent"] for row in rows):
         return f"{first} is equivalent to {second} within the margins, in K and in outside loss"
@@ -98,28 +180,88 @@ def _failure(row: Effect) -> str:
     return f"{row['endpoint']} {beyond}{row['level']:.0%} interval {low:+.3f} to {high:+.3f} against ±{row['margin']:g}"
 
 
-def limits(draws: int, novel: Sequence[str], reference: str, parameters: int, facts: Mapping[str, Any]) -> list[str]:
+def exception_in_words(row: Effect) -> str:
+    """One reading whose sign is against that of its primary test."""
+    firm = ", and its interval leaves out 0" if row["firm"] else ""
+    reading = "" if row["reading"] == "unmatched" else f", {row['reading']}"
+    return f"{row['name']}: {row['endpoint']}{reading} {row['estimate']:+.3f}, against {row['against']:+.3f}{firm}"
+
+
+def answer(
+    primaries: Sequence[Effect],
+    levels: Sequence[str],
+    matched: Sequence[Effect],
+    equivalence: Sequence[Effect],
+    novel: Sequence[str] | None,
+    *,
+    alpha: float,
+    smallest_effect: float,
+) -> dict[str, Json]:
+    """Sentences, claim level and claims of a study.
+
+    A study of one contrast between two arms is answered in two sentences; any other in one a primary test, one on
+    equal norm and one on equivalence.
+
+    Args:
+        primaries: rows of the primary tests.
+        levels: the claim level of each.
+        matched: rows of the primary contrasts at equal norm along training.
+        equivalence: rows of the claims of no shift.
+        novel: arms beyond the calipers of novelty; None where calipers are held against no arm.
+        alpha: level of the tests.
+        smallest_effect: smallest effect of interest, nats.
+
+    Returns:
+        "sentences", "claim_level" (the highest that any primary test reaches) and "claims", one a primary test.
+    """
+    simple = len(primaries) == 1 and primaries[0]["kind"] == "contrast" and len(primaries[0]["pairs"]) == 1
+    told = [(first_sentence if simple else sentence)(row, alpha, smallest_effect) for row in primaries]
+    if simple and matched:
+        sentences = [*told, second_sentence(matched[0], novel, equivalence)]
+    else:
+        repeated = repetition_in_words(equivalence)
+        further = [matched_sentence(matched), f"{repeated[0].upper()}{repeated[1:]}." if repeated else ""]
+        sentences = [*told, *filter(None, further)]
+    keys = ("name", "kind", "estimate", "interval", "p", "p_adjusted", "n", "expected", "as_expected")
+    claims: list[Json] = [
+        {"claim_level": level, "sentence": text, **{key: row.get(key) for key in keys}}
+        for row, level, text in zip(primaries, levels, told, strict=True)
+    ]
+    return {"sentences": list(sentences), "claim_level": max(levels), "claims": claims}
+
+
+def limits(
+    draws: int, novel: Sequence[str], reference: str | None, parameters: int, facts: Mapping[str, Any]
+) -> list[str]:
     """What the result does not show, most important first.
 
     Args:
         draws: corpus draws an arm.
         novel: arms beyond the calipers.
-        reference: the arm the calipers are held against.
+        reference: the arm the calipers are held against, if there is one.
         parameters: parameters of the model.
         facts: "base_loss", the lowest and highest mean loss of the base on an arm and that of a uniform guess, nats a
-            token; "shared_documents", the largest mean share of documents two draws of an arm have in common.
+            token; "shared_documents", the largest mean share of documents two draws of an arm have in common; and
+            optionally "seeds", orders of a draw, "own_bases", whether every draw has a base of its own, and
+            "procedural", whether documents come from a generator.
 
     Returns:
         One or two plain sentences a limit; those on few draws, novel arms and shared documents only where they apply.
     """
+    orders = facts.get("seeds", 1)
+    seeds = "one seed each" if orders == 1 else f"{orders} orders each, averaged first"
+    own = "every draw has a base of its own, all trained alike"
+    bases = own if facts.get("own_bases") else "inference is conditional on the shared base"
     found = [
         f"One base, one optimiser, one learning rate and one model of {parameters:,} parameters: nothing here "
         "transfers to another without being run there.",
-        f"The unit is the corpus draw ({draws} an arm, one seed each); inference is conditional on the shared base.",
+        f"The unit is the corpus draw ({draws} an arm, {seeds}); {bases}.",
         "K measures how new the data are to the base and how long training lasted at least as much as breadth; "
         "its level means nothing, only contrasts at equal base, steps and rate do.",
         "A concentrated update is no proof of training on a benchmark, and no measure of quality.",
     ]
+    if facts.get("own_bases"):
+        found[0] = found[0].replace("One base, one", "One recipe of bases, one")
     if novel:
         found.insert(
             0,
@@ -134,12 +276,13 @@ def limits(draws: int, novel: Sequence[str], reference: str, parameters: int, fa
             f"is that of a uniform guess ({uniform:.1f}). Learning a new language moves every arm alike and leaves "
             "breadth little room to show.",
         )
-    if draws < FEWEST_DRAWS:
+    if draws < FEWEST_DRAWS and facts.get("test_draws", True):
         found.insert(0, f"With {draws} draws an arm the study describes; it tests nothing.")
     shared = facts["shared_documents"]
     if shared > 0.0:
+        origin = "one generator with a limited store of facts" if facts.get("procedural", True) else "the same sources"
         found.append(
-            f"Draws come from one generator with a limited store of facts: up to {shared:.0%} of an arm's documents "
+            f"Draws come from {origin}: up to {shared:.0%} of an arm's documents "
             "occur word for word in another draw of it, so draws are less independent than their number says."
         )
     return found

@@ -30,7 +30,7 @@ from shadowgraph.stats.resample import Interval
 from shadowgraph.study.arrays import read_spec
 from shadowgraph.study.corpora import recipe_of
 from shadowgraph.study.dresses import TRAINED, dresses_of
-from shadowgraph.study.layout import Layout
+from shadowgraph.study.layout import Layout, RunKey
 from shadowgraph.work.account import Display
 from shadowgraph.work.executor import execute
 from shadowgraph.work.job import Job, Progress
@@ -62,13 +62,18 @@ def run_counterparts(
 
     Raises:
         DataError: the folder holds no finished study.
-        SpecError: it holds counterparts on another number of items.
+        SpecError: it holds counterparts on another number of items, or a study that has no models or none of the
+            benchmark of the worlds.
     """
     layout = Layout(root)
     if not layout.complete.exists():
         raise DataError("holds no finished study", where=str(root), hint="run the study to its end first")
     require("lm_eval", "eval")
     spec = read_spec(root)
+    _primary(spec)
+    if spec.study.keep == "records":
+        found = "holds records, and counterparts need the models"
+        raise SpecError(found, where=str(root), hint='keep = "weights", and train the runs here')
     asked: dict[str, Json] = {"plan_hash": read_object(layout.plan)["plan_hash"], "items": items or spec.scores.items}
     with exclusive(layout.lock):
         _claim(layout, asked, overwrite=overwrite)
@@ -76,6 +81,19 @@ def run_counterparts(
         result = _result(layout, spec, asked)
         write_json(layout.counterparts / "result.json", result)
     return result
+
+
+def _primary(spec: StudySpec) -> tuple[str, str]:
+    """The two arms that the study compares first, of a study on the benchmark of the worlds.
+
+    Raises:
+        SpecError: it has no such benchmark, or no primary pair of arms.
+    """
+    pair = spec.analysis.primary
+    if spec.pool is None or pair is None:
+        found = "has no benchmark of the worlds, or no primary pair of arms"
+        raise SpecError(found, where=spec.study.name, hint="give dresses to scores.benchmarks instead")
+    return pair
 
 
 def _claim(layout: Layout, asked: Mapping[str, Json], *, overwrite: bool) -> None:
@@ -106,8 +124,7 @@ def _jobs(layout: Layout, spec: StudySpec) -> list[Job]:
 
 def _models(layout: Layout, spec: StudySpec) -> dict[str, Path]:
     """The base and every run, by name."""
-    runs = [(arm.name, draw) for arm in spec.arms for draw in range(spec.study.draws)]
-    found = {f"{arm}-{draw}": layout.run(arm, draw) / "model" for arm, draw in runs}
+    found = {f"{arm}-{draw}": layout.run(RunKey(arm, draw)) / "model" for arm, draw in spec.runs}
     return {"base": layout.base_run / "model", **found}
 
 
@@ -129,9 +146,10 @@ def score_job(arguments: Mapping[str, Json], progress: Progress) -> None:
 
 def _result(layout: Layout, spec: StudySpec, asked: Mapping[str, Json]) -> dict[str, Any]:
     """The result of the stage."""
-    folder, draws = layout.counterparts, range(spec.study.draws)
+    folder, primary = layout.counterparts, _primary(spec)
+    draws = {arm.name: [draw for name, draw in spec.runs if name == arm.name] for arm in spec.arms}
     base = read_scores(folder / "base.parquet")
-    arms = {arm.name: [read_scores(folder / f"{arm.name}-{draw}.parquet") for draw in draws] for arm in spec.arms}
+    arms = {arm: [read_scores(folder / f"{arm}-{draw}.parquet") for draw in drawn] for arm, drawn in draws.items()}
     dresses: list[dict[str, Any]] = read_object(folder / "dresses.json")["dresses"]
     level, everyone = 1.0 - spec.analysis.alpha, [run for runs in arms.values() for run in runs]
     for dress in dresses:
@@ -153,7 +171,7 @@ def _result(layout: Layout, spec: StudySpec, asked: Mapping[str, Json]) -> dict[
         | _gap_row(
             base,
             runs,
-            reference=arms[spec.analysis.primary[1]],
+            reference=arms[primary[1]],
             dresses=(SETS[name][0], splits),
             measure=measure,
             level=level,
@@ -171,11 +189,11 @@ def _result(layout: Layout, spec: StudySpec, asked: Mapping[str, Json]) -> dict[
         "level": level,
         **asked,
         "models": list(scored),
-        "primary": list(spec.analysis.primary),
+        "primary": list(primary),
         "dresses": dresses,
         "scores": cells,
         "contrasts": [
-            _contrast(dress["name"], measure, arms[spec.analysis.primary[0]], arms[spec.analysis.primary[1]], level)
+            _contrast(dress["name"], measure, arms[primary[0]], arms[primary[1]], level)
             for measure in BOTH
             for dress in dresses
         ],

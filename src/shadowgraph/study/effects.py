@@ -1,179 +1,252 @@
-"""Effects between arms, the draw as the unit.
+"""Effects between arms in plain form: what a table of units says of a contrast, and the equivalence claims.
 
-Here live: contrasts of one endpoint between two arms in each reading, the equivalence claim, and their plain form.
-Not here: the statistics (`stats`) and the wording (`answer`).
+Here live: the test of one contrast on the units of one reading in each design, and the claims of no shift.
+Not here: the units (`readings`), which contrasts are tested (`contrasts`), the statistics (`stats`), the wording
+(`answer`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowgraph.errors import Defect
 from shadowgraph.identity import Json
 from shadowgraph.seeds import generator
-from shadowgraph.spec.analysis import Analysis, Equivalence
+from shadowgraph.spec.analysis import Analysis, Contrast, Equivalence
 from shadowgraph.stats.effect import cliffs_delta, hedges_g, hodges_lehmann
+from shadowgraph.stats.equivalence import Equivalence as Tost
 from shadowgraph.stats.equivalence import draws_needed, tost
-from shadowgraph.stats.path import path_matched_difference
-from shadowgraph.stats.resample import bootstrap_interval, permutation_test
+from shadowgraph.stats.paired import paired, paired_tost
+from shadowgraph.stats.resample import Interval, bootstrap_interval, permutation_test
+from shadowgraph.stats.strata import stratified_interval, stratified_permutation
+from shadowgraph.study.readings import Tables, Units
 
-METHOD = "Hodges-Lehmann shift, percentile bootstrap over draws, exact two-sided permutation of draw labels"
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """K along one run: log relative update norm and K at each snapshot, oldest first."""
-
-    log_norm: tuple[float, ...]
-    K: tuple[float, ...]
+INDEPENDENT = "Hodges-Lehmann shift, percentile bootstrap over draws, exact two-sided permutation of draw labels"
+STRATIFIED = "mean difference inside pairs, exact two-sided permutation of labels inside pairs and its inversion"
+BLOCKED = "differences inside draws: Hodges-Lehmann, {how}, exact two-sided sign flips"
+SHARED = "a member stands in several pairs, and the exchanges take pairs as independent"
 
 
-def contrast(
-    name: str,
+def effect(
+    contrast: Contrast,
     endpoint: str,
-    arms: tuple[str, str],
-    values: Mapping[str, Sequence[float]],
+    tables: Tables,
     *,
     analysis: Analysis,
     seed: int,
+    blocked: bool,
     reading: str = "unmatched",
 ) -> dict[str, Json]:
-    """Compare two arms on one endpoint, one value a draw.
+    """Test a contrast on one endpoint in one reading.
 
     Args:
-        name: label of the contrast.
+        contrast: its pairs; first minus second.
         endpoint: what is compared, for example "K".
-        arms: first minus second.
-        values: arm → one number a draw.
+        tables: the units, see `readings`.
         analysis: level of the tests.
-        seed: seed of the bootstrap.
-        reading: "unmatched" or "norm-matched".
+        seed: seed of bootstrap and Monte Carlo.
+        blocked: whether differences are taken inside draws; else labels are exchanged, inside pairs when several.
+        reading: "unmatched" or a matched one.
 
     Returns:
-        Plain fields: estimate, interval, p, n, effect sizes, status "ok".
-
-    Raises:
-        Defect: an arm without values, or a value that is not finite.
+        A row of the result: estimate, interval, p, n, effect sizes and status "ok"; or "not estimable", the reason and
+        no number.
     """
-    if any(arm not in values for arm in arms):
-        raise Defect("an arm has no values", where=f"{name}: {arms}")
-    a, b = (np.asarray(values[arm], dtype=np.float64) for arm in arms)
-    test = permutation_test(a, b, generator(seed, "permutation", name, endpoint, reading))
-    level = 1.0 - analysis.alpha
-    interval = bootstrap_interval(a, b, level, generator(seed, "bootstrap", name, endpoint, reading))
-    known = interval.low is not None and interval.high is not None
-    return {
-        "name": name,
+    design = "blocked" if blocked else "stratified" if len(contrast.pairs) > 1 else "independent"
+    row: dict[str, Json] = {
+        "name": contrast.name,
+        "kind": "contrast",
         "endpoint": endpoint,
-        "arms": list(arms),
+        "arms": list(next(iter(contrast.pairs))),
+        "pairs": [list(pair) for pair in contrast.pairs],
         "reading": reading,
+        "level": 1.0 - analysis.alpha,
+        "design": design,
+        "support": list(tables.support) if tables.support else None,
+        "dropped": [dict(unit) for unit in tables.dropped],
+    }
+    if not tables.reason and blocked and not _inside(tables).size:
+        return row | not_estimable("no draw has a number in every arm", tables)
+    if tables.reason:
+        return row | not_estimable(tables.reason, tables)
+    streams = (contrast.name, endpoint, reading)
+    if blocked:
+        return row | _blocked(_inside(tables), analysis, seed, streams)
+    pairs = [(_array(first), _array(second)) for first, second in tables.pairs]
+    return row | (_stratified if len(pairs) > 1 else _independent)(pairs, contrast, analysis, seed, streams)
+
+
+def not_estimable(reason: str, tables: Tables) -> dict[str, Json]:
+    """The fields of a row without a number."""
+    return {
+        "status": "not estimable",
+        "reason": reason,
+        "estimate": None,
+        "interval": None,
+        "p": None,
+        "n": [len(units) for units in tables.pairs[0]] if tables.pairs else [0, 0],
+        "hedges_g": None,
+        "cliffs_delta": None,
+    }
+
+
+def interval_fields(interval: Interval) -> dict[str, Json]:
+    """An interval in plain form, with what a reader must know of it."""
+    return {"interval": list(interval.ends) if interval.ends else None, "interval_note": interval.note}
+
+
+def _array(units: Units) -> NDArray[np.float64]:
+    return np.array([units[name] for name in units], dtype=np.float64)
+
+
+Pairs = Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+
+def _independent(
+    pairs: Pairs, contrast: Contrast, analysis: Analysis, seed: int, streams: tuple[str, str, str]
+) -> dict[str, Json]:
+    """Two samples of independent units."""
+    del contrast
+    a, b = pairs[0]
+    test = permutation_test(a, b, generator(seed, "permutation", *streams))
+    interval = bootstrap_interval(a, b, 1.0 - analysis.alpha, generator(seed, "bootstrap", *streams))
+    return {
         "status": "ok",
         "estimate": hodges_lehmann(a, b),
-        "interval": [interval.low, interval.high] if known else None,
-        "interval_note": interval.note,
-        "level": level,
+        **interval_fields(interval),
         "p": test.p,
         "smallest_p": test.smallest_p,
         "n": [int(a.size), int(b.size)],
         "hedges_g": hedges_g(a, b),
         "cliffs_delta": cliffs_delta(a, b),
-        "method": METHOD if test.exact else METHOD.replace("exact two-sided", "Monte Carlo two-sided"),
-        "support": None,
+        "method": INDEPENDENT if test.exact else INDEPENDENT.replace("exact two-sided", "Monte Carlo two-sided"),
     }
 
 
-def norm_matched(
-    name: str, arms: tuple[str, str], curves: Mapping[str, Sequence[Curve]], analysis: Analysis, seed: int
+def _stratified(
+    pairs: Pairs, contrast: Contrast, analysis: Analysis, seed: int, streams: tuple[str, str, str]
 ) -> dict[str, Json]:
-    """Compare K of two arms at equal update norm, by snapshots along training.
-
-    Args:
-        name: label of the contrast.
-        arms: first minus second.
-        curves: arm → one curve a draw; log norms and K in nats.
-        analysis: level of the tests, and the narrowest support of log norm that counts, nats.
-        seed: seed of the bootstrap.
-
-    Returns:
-        As `contrast`; status "not estimable" and no number where the norms of the runs share too narrow a range.
-    """
-    pairs = [[(np.array(curve.log_norm), np.array(curve.K)) for curve in curves[arm]] for arm in arms]
-    found = path_matched_difference(pairs[0], pairs[1], analysis.norm_support)
-    support: Json = list(found.support) if found.support else None
-    if found.estimate is None:
-        return {
-            "name": name,
-            "endpoint": "K",
-            "arms": list(arms),
-            "reading": "norm-matched",
-            "status": found.status,
-            "reason": f"the runs share {_width(found.support):.2f} nats of update norm, {analysis.norm_support} needed",
-            "estimate": None,
-            "interval": None,
-            "p": None,
-            "n": [len(curves[arm]) for arm in arms],
-            "support": support,
-        }
-    values = {arms[0]: found.a_values, arms[1]: found.b_values}
-    return contrast(name, "K", arms, values, analysis=analysis, seed=seed, reading="norm-matched") | {
-        "support": support
+    """Several pairs of independent units; each pair is a stratum."""
+    test = stratified_permutation(pairs, generator(seed, "permutation", *streams))
+    interval = stratified_interval(pairs, 1.0 - analysis.alpha, generator(seed, "interval", *streams))
+    fields = interval_fields(interval)
+    names = [name for pair in contrast.pairs for name in pair]
+    if len(set(names)) < len(names):
+        fields["interval_note"] = "; ".join(filter(None, [interval.note, SHARED]))
+    return {
+        "status": "ok",
+        "estimate": test.statistic,
+        **fields,
+        "p": test.p,
+        "smallest_p": test.smallest_p,
+        "n": [sum(int(first.size) for first, _ in pairs), sum(int(second.size) for _, second in pairs)],
+        "hedges_g": None,
+        "cliffs_delta": None,
+        "method": STRATIFIED if test.exact else STRATIFIED.replace("exact two-sided", "Monte Carlo two-sided"),
     }
 
 
-def _width(support: tuple[float, float] | None) -> float:
-    return support[1] - support[0] if support else 0.0
+def _blocked(
+    differences: NDArray[np.float64], analysis: Analysis, seed: int, streams: tuple[str, str, str]
+) -> dict[str, Json]:
+    """One difference a draw, its pairs averaged."""
+    found = paired(differences, generator(seed, "paired", *streams), level=1.0 - analysis.alpha)
+    return {
+        "status": "ok",
+        "estimate": found.estimate,
+        **interval_fields(found.interval),
+        "p": found.p,
+        "smallest_p": found.smallest_p,
+        "n": [found.n, found.n],
+        "hedges_g": found.hedges_g,
+        "cliffs_delta": None,
+        "method": BLOCKED.format(how=found.interval.method),
+    }
 
 
-def _draws_needed(a: NDArray[np.float64], b: NDArray[np.float64], margin: float) -> int | None:
-    """Draws an arm that would show equivalence with power .9 if shift and spread are as seen; None when none would."""
-    if min(a.size, b.size) < 2:
-        return None
-    sd = float(np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2))
-    return draws_needed(sd, float(a.mean() - b.mean()), margin) if sd > 0 else None
+def _inside(tables: Tables) -> NDArray[np.float64]:
+    """Differences inside draws, averaged over pairs, of the draws that have a number in all of them."""
+    return np.array(list(draw_differences(tables.pairs).values()), dtype=np.float64)
+
+
+def draw_differences(pairs: Sequence[tuple[Units, Units]]) -> dict[str, float]:
+    """Draw → mean over pairs of first minus second; draws with a number in every arm, in order."""
+    shared = set.intersection(*(set(units) for pair in pairs for units in pair)) if pairs else set()
+    return {
+        draw: float(np.mean([first[draw] - second[draw] for first, second in pairs]))
+        for draw in sorted(shared, key=int)
+    }
 
 
 def equivalence(
     claim: Equivalence,
-    concentration: Mapping[str, Sequence[float]],
-    outside: Mapping[str, Sequence[float]],
+    values: Mapping[str, tuple[Units, Units]],
+    *,
     alpha: float,
+    blocked: bool,
 ) -> list[dict[str, Json]]:
-    """Test the claim of no shift on both of its endpoints: K, and the loss on text outside every arm's data.
+    """Test a claim of no shift on both of its endpoints: K, and the loss on text outside every arm's data.
 
     Args:
         claim: arms, margins and the origin of the margin.
-        concentration: arm → K of each draw.
-        outside: arm → loss of each draw on held-out text of the base, nats a token.
+        values: "K" and "outside_loss" → the units of the two arms, seeds averaged; loss in nats a token.
         alpha: size of each one-sided test.
+        blocked: whether differences are taken inside draws.
 
     Returns:
         Two rows, K and then outside loss: estimate (first arm minus second), 1 − 2 alpha interval or None, p, margin,
         whether equivalent, and the status of the test. The claim holds when both rows are equivalent.
     """
     rows: list[dict[str, Json]] = []
-    sources = (("K", concentration, claim.margin), ("outside loss", outside, claim.outside_margin))
-    for endpoint, values, margin in sources:
-        a, b = (np.asarray(values[arm], dtype=np.float64) for arm in claim.arms)
-        found = tost(a, b, margin, alpha)
+    sources = (("K", "K", claim.margin), ("outside loss", "outside_loss", claim.outside_margin))
+    for endpoint, key, margin in sources:
+        found, sizes, needed = _claimed(values[key], margin, alpha, blocked)
         rows.append(
             {
                 "name": f"{claim.arms[0]} like {claim.arms[1]}",
                 "endpoint": endpoint,
                 "arms": list(claim.arms),
-                "estimate": found.estimate,
-                "interval": list(found.interval) if found.interval else None,
+                "estimate": found.estimate if found else None,
+                "interval": list(found.interval) if found and found.interval else None,
                 "level": 1.0 - 2.0 * alpha,
                 "margin": margin,
                 "origin": claim.origin if endpoint == "K" else "fixed in the recipe",
-                "p": found.p,
-                "equivalent": found.equivalent,
-                "status": found.status,
-                "n": [int(a.size), int(b.size)],
-                "draws_needed": _draws_needed(a, b, margin),
+                "p": found.p if found else None,
+                "equivalent": found is not None and found.equivalent,
+                "status": found.status if found else "no_number",
+                "n": list(sizes),
+                "draws_needed": needed,
+                "design": "blocked" if blocked else "independent",
             }
         )
     return rows
+
+
+def _claimed(
+    pair: tuple[Units, Units], margin: float, alpha: float, blocked: bool
+) -> tuple[Tost | None, tuple[int, int], int | None]:
+    """The test of one endpoint, its units, and the draws an arm it would need with shift and spread as seen."""
+    a, b = (_array(units) for units in pair)
+    if not a.size or not b.size:
+        return None, (int(a.size), int(b.size)), None
+    if not blocked:
+        sd = float(np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)) if min(a.size, b.size) > 1 else 0.0
+        return (
+            tost(a, b, margin, alpha),
+            (int(a.size), int(b.size)),
+            _needed(sd, float(a.mean() - b.mean()), margin),
+        )
+    inside = np.array(list(draw_differences([pair]).values()))
+    if not inside.size:
+        return None, (0, 0), None
+    # The variance of a mean difference is sd² / n inside draws and 2 sd² / n between independent arms.
+    sd = float(inside.std(ddof=1)) / float(np.sqrt(2)) if inside.size > 1 else 0.0
+    size = int(inside.size)
+    return paired_tost(inside, margin, alpha), (size, size), _needed(sd, float(inside.mean()), margin)
+
+
+def _needed(sd: float, shift: float, margin: float) -> int | None:
+    """Draws an arm that would show equivalence with power .9; None when none would, or nothing is known of spread."""
+    return draws_needed(sd, shift, margin) if sd > 0 else None

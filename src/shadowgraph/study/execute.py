@@ -1,73 +1,144 @@
-"""Execution: the jobs of a plan, their order, and the folder they fill.
+"""Execution: the jobs of a plan, which of them are needed, their order, and the folder they fill.
 
-Here live: the graph of jobs, the cache of bases, the start, the end and the state of a study.
-Not here: what a job does (`corpora`, `training`, `scoring`) and the analysis (`analyse`).
+Here live: the graph of jobs, its pruning, the start, the end and the state of a study.
+Not here: what a job does (`corpora`, `training`, `scoring`), the cache of bases (`bases`), the analysis (`analyse`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import platform
-import shutil
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shadowgraph.artifact import Ledger, exclusive, read_object, write_json
-from shadowgraph.errors import DataError, EnvironmentFault, require
-from shadowgraph.identity import Json, file_digest, fingerprint, versions
+from shadowgraph.errors import DataError, SpecError, printable, require
+from shadowgraph.identity import Json, versions
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.analyse import analyse
-from shadowgraph.study.layout import Layout
+from shadowgraph.study.bases import ENVIRONMENT, keep_base, restore_base
+from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.plan import Plan
+from shadowgraph.study.record import drop_weights, import_records
 from shadowgraph.work.account import Display
 from shadowgraph.work.executor import execute
 from shadowgraph.work.job import Job
 
 TOKENS_A_SECOND = 5000.0  # of training on one core; only for the share of progress
-ENVIRONMENT = ("torch", "transformers", "accelerate", "tokenizers", "reasoning-gym", "lm-eval", "numpy", "scipy")
+CORPORA, TRAINING, SCORING = (f"shadowgraph.study.{room}" for room in ("corpora", "training", "scoring"))
+SHARED = "base"
+"""The run that `run_one` takes for all that runs need: bases, suite, documents, the proof."""
 
 
 def jobs_of(plan: Plan, layout: Layout) -> list[Job]:
     """All jobs of a plan, with what each needs and roughly costs."""
-    root: dict[str, Json] = {"root": str(layout.root)}
     spec = plan.spec
-    step_cost = spec.training.batch * spec.training.sequence_length / TOKENS_A_SECOND
-    pool_cost = 3.0 + spec.pool.documents / 2_000
-    score_cost = 2.0 + spec.scores.items / 6
-    corpora, training, scoring = (f"shadowgraph.study.{room}" for room in ("corpora", "training", "scoring"))
-    jobs = [
-        Job("base corpus", f"{corpora}:base_corpus_job", root, layout.base / "corpus.json", cost=8.0),
-        Job("suite", f"{scoring}:suite_job", root, layout.suite / "suite.json", cost=4.0),
+    root: dict[str, Json] = {"root": str(layout.root)}
+    files: dict[str, Json] = {**root, "files": str(plan.folder.resolve())}
+    jobs = [Job("base corpus", f"{CORPORA}:base_corpus_job", files, layout.base / "corpus.json", cost=8.0)]
+    suite = spec.pool is not None or bool(spec.scores.benchmarks)
+    if suite:
+        jobs.append(Job("suite", f"{SCORING}:suite_job", files, layout.suite / "suite.json", cost=4.0))
+    for name, draw in layout.bases(spec).items():
+        jobs += _base_jobs(spec, layout, name, {**root, "draw": draw}, suite=suite)
+    pool_cost = 3.0 + (spec.pool.documents / 2_000 if spec.pool is not None else 3.0 * len(spec.arms))
+    for draw in range(spec.study.draws):
+        at: dict[str, Json] = {**files, "draw": draw}
+        mark = layout.pool(draw) / "_COMPLETE"
+        jobs.append(Job(f"pool {draw}", f"{CORPORA}:pool_job", at, mark, ("base corpus",), pool_cost))
+    regimes = tuple(f"pool {draw}" for draw in range(spec.study.draws))
+    needs = (*layout.bases(spec), *regimes)
+    jobs.append(Job("matched", f"{TRAINING}:matched_job", root, layout.matched, needs, 4.0))
+    return jobs + [_run_job(spec, layout, key, root, suite=suite) for key in runs_of(spec)]
+
+
+def _base_jobs(spec: StudySpec, layout: Layout, name: str, at: dict[str, Json], *, suite: bool) -> list[Job]:
+    """What is done with one base: training, its record, and the directions in which sources pull it."""
+    folder, cost = layout.root / name, spec.training.base_steps * _step_cost(spec) + 4.0
+    scores = ("suite",) if suite else ()
+    found = [
+        Job(name, f"{TRAINING}:base_job", at, folder / "run" / "_COMPLETE", ("base corpus",), cost),
         Job(
-            "base",
-            f"{training}:base_job",
-            root,
-            layout.base_run / "_COMPLETE",
-            ("base corpus",),
-            spec.training.base_steps * step_cost + 4.0,
+            f"scores of {name}",
+            f"{TRAINING}:base_record_job",
+            at,
+            folder / "record.json",
+            (name, *scores),
+            _score_cost(spec),
         ),
     ]
-    for draw in range(spec.study.draws):
-        at: dict[str, Json] = {**root, "draw": draw, "files": str(plan.folder.resolve())}
-        mark = layout.pool(draw) / "_COMPLETE"
-        jobs.append(Job(f"pool {draw}", f"{corpora}:pool_job", at, mark, ("base corpus",), pool_cost))
-    regimes = tuple(f"pool {draw}" for draw in range(spec.study.draws))
-    jobs.append(Job("matched", f"{training}:matched_job", root, layout.matched, ("base", *regimes), 4.0))
-    scored = [("base", layout.base, ("base", "suite"), {"model": str(layout.base_run / "model")})]
-    for arm, draw in plan.runs:
-        folder, key = layout.run(arm, draw), f"{arm} {draw}"
-        cost = spec.training.steps * step_cost + 3.0
-        arguments: dict[str, Json] = {**root, "arm": arm, "draw": draw}
-        jobs.append(Job(key, f"{training}:run_job", arguments, folder / "record.json", ("matched",), cost))
-        scored.append((key, folder, (key, "suite"), {"model": str(folder / "model")}))
-    for key, folder, needs, model in scored:
-        target: dict[str, Json] = {**root, **model, "folder": str(folder)}
-        mark = folder / "scores.parquet"
-        jobs.append(Job(f"scores of {key}", f"{scoring}:score_job", target, mark, needs, score_cost))
-    return jobs
+    if spec.analysis.affinity is not None:
+        cost = 1.0 + 0.1 * spec.analysis.affinity.batches * len(spec.sources)
+        mark = folder / "directions" / "_COMPLETE"
+        found.append(Job(f"directions of {name}", f"{TRAINING}:directions_job", at, mark, (name,), cost))
+    return found
 
 
-def execute_study(plan: Plan, layout: Layout, *, workers: int, cache: Path | None, display: Display | None) -> float:
+def _run_job(spec: StudySpec, layout: Layout, key: RunKey, root: dict[str, Json], *, suite: bool) -> Job:
+    """One run, from its training to its record."""
+    base = layout.base_of(spec, key.draw).name
+    needs = ["matched", base, f"pool {key.draw}"]
+    needs += ["suite"] if suite else []
+    needs += [f"directions of {base}"] if spec.analysis.affinity is not None else []
+    arguments: dict[str, Json] = {**root, "arm": key.arm, "draw": key.draw, "seed": key.seed, "rate": key.rate}
+    cost = spec.training.steps * _step_cost(spec) + 3.0 + _score_cost(spec)
+    mark = layout.run(key) / "record.json"
+    return Job(key.name, f"{TRAINING}:run_job", arguments, mark, tuple(needs), cost)
+
+
+def _step_cost(spec: StudySpec) -> float:
+    """Seconds of one step."""
+    return spec.training.batch * spec.training.sequence_length / TOKENS_A_SECOND
+
+
+def _score_cost(spec: StudySpec) -> float:
+    """Seconds to score one model."""
+    splits = 6 if spec.pool is not None else sum(1 + len(source.dresses) for source in spec.scores.benchmarks)
+    return 2.0 + splits * spec.scores.items / 36
+
+
+def pruned(jobs: Sequence[Job], wanted: Collection[str]) -> list[Job]:
+    """The jobs that are wanted, and those that an unfinished one of them needs, directly or not.
+
+    What is needed by nothing that is missing is not run: a run whose record is there needs no base.
+
+    Args:
+        jobs: all jobs.
+        wanted: keys of those whose marks must be there in the end.
+
+    Returns:
+        Jobs in the given order; finished ones without needs.
+    """
+    known = {job.key: job for job in jobs}
+    kept: dict[str, Job] = {}
+    waiting = list(wanted)
+    while waiting:
+        job = known[waiting.pop()]
+        if job.key not in kept:
+            kept[job.key] = dataclasses.replace(job, needs=()) if job.done else job
+            waiting += kept[job.key].needs
+    return [kept[job.key] for job in jobs if job.key in kept]
+
+
+def wanted_of(plan: Plan, layout: Layout) -> list[str]:
+    """Keys of the jobs whose results the analysis reads: the suite, the proof, and every record."""
+    spec = plan.spec
+    suite = ["suite"] if spec.pool is not None or spec.scores.benchmarks else []
+    bases = [f"scores of {name}" for name in layout.bases(spec)]
+    return [*suite, "matched", *bases, *(key.name for key in runs_of(spec))]
+
+
+def execute_study(
+    plan: Plan,
+    layout: Layout,
+    *,
+    workers: int,
+    cache: Path | None,
+    display: Display | None,
+    records: Path | None = None,
+) -> float:
     """Run what is left of a study, up to and including `result.json`.
 
     Args:
@@ -76,6 +147,7 @@ def execute_study(plan: Plan, layout: Layout, *, workers: int, cache: Path | Non
         workers: processes, one thread each.
         cache: folder of trained bases, shared between studies; None keeps none.
         display: told the progress.
+        records: folder of records of this plan, taken instead of training their runs.
 
     Returns:
         Seconds this start took.
@@ -83,24 +155,82 @@ def execute_study(plan: Plan, layout: Layout, *, workers: int, cache: Path | Non
     Raises:
         ShadowgraphError: what a job raised; finished jobs are kept and the same call goes on.
     """
-    for module, extra in (
-        ("torch", "train"),
-        ("transformers", "train"),
-        ("lm_eval", "eval"),
-        ("reasoning_gym", "worlds"),
-    ):
-        require(module, extra)
     began = time.monotonic()
     ledger = Ledger(layout.ledger)
     with exclusive(layout.lock):
         ledger.append({"event": "start", "plan": plan.hash, "workers": workers})
-        _restore_base(plan, layout, cache)
-        execute(jobs_of(plan, layout), workers=workers, display=display)
-        _keep_base(plan, layout, cache)
+        if records is not None:
+            import_records(layout, plan.spec, records)
+        _work(plan, layout, wanted_of(plan, layout), workers=workers, cache=cache, display=display)
         analyse(plan, layout)
         spent = time.monotonic() - began
         ledger.append({"event": "end", "plan": plan.hash, "seconds": round(spent, 1)})
     return spent
+
+
+def run_one(
+    plan: Plan, layout: Layout, name: str, *, workers: int, cache: Path | None, display: Display | None
+) -> None:
+    """Train one run of a planned folder, as on one machine of many that share the folder.
+
+    What several runs need is made by whoever holds the folder's lock: the run called "base" makes all of it, and a run
+    that finds it whole takes only the lock of its own.
+
+    Args:
+        plan: the frozen plan whose folder this is.
+        layout: the folder.
+        name: name of a run, or "base" for all that the runs need.
+        workers: processes, one thread each.
+        cache: folder of trained bases; None keeps none.
+        display: told the progress.
+
+    Raises:
+        SpecError: no run has that name.
+        EnvironmentFault: another process makes what is shared, or this very run.
+        ShadowgraphError: what a job raised.
+    """
+    runs = [key.name for key in runs_of(plan.spec)]
+    if name not in (SHARED, *runs):
+        found = f"no run is called {printable(name)!r}"
+        raise SpecError(found, where="study exec", hint=f"{SHARED}, or one of {', '.join(runs)}")
+    everything = pruned(jobs_of(plan, layout), [job.key for job in jobs_of(plan, layout) if job.key not in runs])
+    shared = [job.key for job in everything if not job.done]
+    if name == SHARED or any(job.key in shared for job in pruned(jobs_of(plan, layout), [name])):
+        wanted = [job.key for job in everything] if name == SHARED else [name]
+        with exclusive(layout.lock):
+            _work(plan, layout, wanted, workers=workers, cache=cache, display=display)
+        return
+    with exclusive(layout.root / "runs" / f".{name}.lock"):
+        _work(plan, layout, [name], workers=1, cache=None, display=display)
+
+
+def _work(
+    plan: Plan, layout: Layout, wanted: Collection[str], *, workers: int, cache: Path | None, display: Display | None
+) -> None:
+    """Do what is wanted and missing; with keep = "records", drop weights that a killed start left."""
+    jobs = jobs_of(plan, layout)
+    missing = [job.key for job in pruned(jobs, wanted) if not job.done]
+    if missing:
+        _demand(plan.spec, scoring=any(key != "suite" for key in missing))
+    for name, draw in layout.bases(plan.spec).items():
+        if name in missing:
+            restore_base(plan, layout, draw, cache)
+    execute(pruned(jobs, wanted), workers=workers, display=display)
+    for name, draw in layout.bases(plan.spec).items():
+        if name in missing:
+            keep_base(plan, layout, draw, cache)
+    if plan.spec.study.keep == "records":
+        for key in runs_of(plan.spec):
+            if (layout.run(key) / "record.json").exists() and key.name in wanted:
+                drop_weights(layout.run(key))
+
+
+def _demand(spec: StudySpec, *, scoring: bool) -> None:
+    """Demand the packages that the missing jobs need, before the first of them begins."""
+    needed = [("torch", "train"), ("transformers", "train"), ("lm_eval", "eval")] if scoring else []
+    worlds = [("reasoning_gym", "worlds")] if spec.pool is not None else []
+    for module, extra in needed + worlds:
+        require(module, extra)
 
 
 def finish(plan: Plan, layout: Layout) -> None:
@@ -121,50 +251,6 @@ def finish(plan: Plan, layout: Layout) -> None:
     write_json(layout.complete, {"plan_hash": plan.hash})
 
 
-def base_key(plan: Plan) -> str:
-    """Identity of the shared base: all that shapes it, and the libraries that decide its last bit."""
-    spec = plan.spec.model_dump(mode="json")
-    return fingerprint(
-        {
-            "program": plan.frozen()["program"],
-            "seed": spec["study"]["seed"],
-            "model": spec["model"],
-            "base": {key: spec["training"][key] for key in ("sequence_length", "batch", "base_steps")},
-            "rate": spec["training"]["base_learning_rate"],
-            "decay": spec["training"]["weight_decay"],
-            "versions": versions(*ENVIRONMENT),
-            "machine": platform.machine(),
-        }
-    )
-
-
-def _restore_base(plan: Plan, layout: Layout, cache: Path | None) -> None:
-    """Copy a finished base from the cache; whole or not at all."""
-    source = None if cache is None else cache / f"base-{base_key(plan)}"
-    if source is None or not source.is_dir() or layout.base.exists():
-        return
-    weights = "model/model.safetensors"
-    if read_object(source / "run" / "_COMPLETE").get(weights) != file_digest(source / "run" / weights):
-        raise EnvironmentFault("the cached base is damaged", where=str(source), hint="delete that folder")
-    temporary = layout.root / ".base.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source, temporary)
-    temporary.rename(layout.base)
-
-
-def _keep_base(plan: Plan, layout: Layout, cache: Path | None) -> None:
-    """Copy the finished base into the cache, unless it is there already."""
-    if cache is None:
-        return
-    target = cache / f"base-{base_key(plan)}"
-    if target.exists():
-        return
-    temporary = cache / f".{target.name}.{plan.hash}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(layout.base, temporary, ignore=shutil.ignore_patterns("scores.parquet"))
-    temporary.rename(target)
-
-
 @dataclass(frozen=True, slots=True)
 class Status:
     """How far a study is: its name, plan, state, and (done, total) jobs of every stage."""
@@ -175,8 +261,8 @@ class Status:
     stages: dict[str, tuple[int, int]]
 
 
-def progress_of(folder: Path) -> Status:
-    """How far the study in a folder is, stage by stage.
+def planned(folder: Path) -> Plan:
+    """The plan of a folder that was claimed for one.
 
     Raises:
         DataError: the folder holds no study.
@@ -185,13 +271,23 @@ def progress_of(folder: Path) -> Status:
     frozen = read_object(layout.plan)
     if "spec" not in frozen:
         raise DataError("holds no study", where=str(folder))
-    spec = StudySpec.model_validate(frozen["spec"])
-    arms = {arm.name for arm in spec.arms}
+    place = read_object(layout.place).get("files", ".") if layout.place.exists() else "."
+    return Plan(StudySpec.model_validate(frozen["spec"]), dict(frozen.get("files", {})), Path(str(place)))
+
+
+def progress_of(folder: Path) -> Status:
+    """How far the study in a folder is, stage by stage; what nothing missing needs is not counted.
+
+    Raises:
+        DataError: the folder holds no study.
+    """
+    layout, plan = Layout(folder), planned(folder)
+    runs = {key.name for key in runs_of(plan.spec)}
     stages: dict[str, tuple[int, int]] = {}
-    for job in jobs_of(Plan(spec, {}, folder), layout):
+    for job in pruned(jobs_of(plan, layout), wanted_of(plan, layout)):
         first = job.key.split()[0]
-        stage = "runs" if first in arms else {"scores": "scores", "pool": "pools"}.get(first, "base")
+        stage = "runs" if job.key in runs else {"scores": "scores", "pool": "pools"}.get(first, "base")
         done, total = stages.get(stage, (0, 0))
         stages[stage] = (done + job.done, total + 1)
     state = "complete" if layout.complete.exists() else "unfinished"
-    return Status(spec.study.name, str(frozen.get("plan_hash")), state, stages)
+    return Status(plan.spec.study.name, str(read_object(layout.plan).get("plan_hash")), state, stages)

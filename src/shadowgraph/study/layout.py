@@ -1,6 +1,6 @@
 """Where a study keeps its files.
 
-Here live: the paths inside a study folder, and the names of all that is ours in it.
+Here live: what a run is called, the runs of a study, and the paths inside a study folder.
 Not here: what is written into them.
 """
 
@@ -14,6 +14,40 @@ from shadowgraph.spec.study import StudySpec
 
 
 @dataclass(frozen=True, slots=True)
+class RunKey:
+    """One run of a study.
+
+    Attributes:
+        arm: its data regime.
+        draw: its corpus draw.
+        seed: index of the order of the draw's sequences.
+        rate: learning rate of a run of the rate grid, None for the study's own.
+    """
+
+    arm: str
+    draw: int
+    seed: int = 0
+    rate: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the run, and of its folder: "arm-0", "arm-0-s1", "arm-0-r0.0003"."""
+        order = f"-s{self.seed}" if self.seed else ""
+        return f"{self.arm}-{self.draw}{order}" + (f"-r{self.rate:g}" if self.rate is not None else "")
+
+
+def runs_of(spec: StudySpec) -> list[RunKey]:
+    """Every run: draws outermost, so that an early end still holds whole draws, then the runs of the rate grid."""
+    orders = range(spec.study.seeds)
+    main = [RunKey(arm, draw, seed) for arm, draw in spec.runs for seed in orders]
+    grid = spec.rate_grid
+    if grid is None:
+        return main
+    drawn = [(arm, draw) for arm, draw in spec.runs if arm in grid.arms and draw < grid.draws]
+    return main + [RunKey(arm, draw, 0, rate) for arm, draw in drawn for rate in grid.rates]
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """The paths of one study folder."""
 
@@ -22,6 +56,7 @@ class Layout:
     OWN: ClassVar[tuple[str, ...]] = (
         ".lock",
         "plan.json",
+        "place.json",
         "run.json",
         "ledger.jsonl",
         "base",
@@ -41,6 +76,11 @@ class Layout:
     def plan(self) -> Path:
         """The frozen plan."""
         return self.root / "plan.json"
+
+    @property
+    def place(self) -> Path:
+        """Where the files of the study lie on this machine; never leaves it."""
+        return self.root / "place.json"
 
     @property
     def manifest(self) -> Path:
@@ -99,12 +139,12 @@ class Layout:
 
     @property
     def base(self) -> Path:
-        """What belongs to the shared base: tokenizer, corpus, outside text, run, scores."""
+        """What all bases share: tokenizer, corpus, text outside; with one base for all draws, all of that base."""
         return self.root / "base"
 
     @property
     def base_run(self) -> Path:
-        """The run that trained the base."""
+        """The run that trained the one base of all draws."""
         return self.base / "run"
 
     @property
@@ -113,8 +153,17 @@ class Layout:
         return self.base / "holdings"
 
     def base_of(self, spec: StudySpec, draw: int) -> Path:
-        """What belongs to the base of one draw: the shared one, or the draw's own."""
+        """Folder of the base that a draw starts from: its sequences, counts, run and record."""
         return self.base if spec.study.base == "shared" else self.root / f"base-{draw}"
+
+    def bases(self, spec: StudySpec) -> dict[str, int]:
+        """Every base by the name of its folder, with the first draw that starts from it."""
+        draws = range(1 if spec.study.base == "shared" else spec.study.draws)
+        return {self.base_of(spec, draw).name: draw for draw in draws}
+
+    def directions(self, spec: StudySpec, draw: int) -> Path:
+        """Leading gradient directions of the sources at the base that a draw starts from."""
+        return self.base_of(spec, draw) / "directions"
 
     def pool(self, draw: int) -> Path:
         """Folder of the pool behind one draw."""
@@ -124,6 +173,6 @@ class Layout:
         """Folder of one arm's training set in one draw."""
         return self.root / "corpus" / f"{arm}-{draw}"
 
-    def run(self, arm: str, draw: int) -> Path:
+    def run(self, key: RunKey) -> Path:
         """Folder of one run."""
-        return self.root / "runs" / f"{arm}-{draw}"
+        return self.root / "runs" / key.name

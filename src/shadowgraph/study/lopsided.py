@@ -1,16 +1,15 @@
 """The asymmetry of the arms of a study, on a panel proven free of what they were trained on.
 
-Here live: what each arm was trained on, read from its documents, the panel of families no arm has seen, and the table.
-Not here: the index (`scores.asymmetry`), the comparison of arms on it (`effects`).
+Here live: the panel of families no arm has seen, proven so, and the table of a procedural study.
+Not here: what each arm was trained on (`trained`), studies over sources (`link`), the index (`scores.asymmetry`), the
+comparison of arms on it (`effects`).
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-
-import numpy as np
+from statistics import fmean
 
 from shadowgraph.identity import Json, plain
 from shadowgraph.scores.asymmetry import Asymmetry, asymmetries
@@ -18,9 +17,6 @@ from shadowgraph.scores.headroom import Headroom
 from shadowgraph.scores.item import ItemScore
 from shadowgraph.scores.transfer import TransferPanel, transfer_panel
 from shadowgraph.seeds import generator
-from shadowgraph.spec.study import StudySpec
-from shadowgraph.study.arrays import load_array
-from shadowgraph.study.layout import Layout
 from shadowgraph.worlds.families import BASE, FICTION_BASE, UNSEEN
 
 ALIGNED_SPLITS = ("benchmark",)
@@ -29,23 +25,12 @@ TRANSFER_FAMILIES = frozenset({*UNSEEN, *BASE, FICTION_BASE})
 """Families that no arm may be trained on: the transfer splits are made of them."""
 
 
-def trained_on(layout: Layout, spec: StudySpec) -> dict[str, set[str]]:
-    """Families and sources of the documents each arm was given, over all its draws."""
-    import pyarrow.parquet as pq
-
-    found: dict[str, set[str]] = {arm.name: set() for arm in spec.arms}
-    for draw in range(spec.study.draws):
-        table = pq.read_table(layout.pool(draw) / "documents.parquet", columns=["family", "source"])
-        labels = [table[name].to_numpy() for name in table.column_names]
-        for arm, names in found.items():
-            chosen = np.unique(load_array(layout.regime(arm, draw) / "documents.npy")[0])
-            for label in labels:
-                names.update(map(str, np.unique(label[chosen].astype(str))))
-    return found
-
-
-def panel_of(base: Sequence[ItemScore], trained: Mapping[str, set[str]]) -> TransferPanel:
+def panel_of(base: Sequence[ItemScore], trained: Mapping[str, Collection[str]]) -> TransferPanel:
     """The one transfer panel of a study, proven free.
+
+    Args:
+        base: scores of the shared base.
+        trained: arm → families and sources of its documents over all draws.
 
     Raises:
         DataError: an arm was trained on a family of it.
@@ -56,7 +41,7 @@ def panel_of(base: Sequence[ItemScore], trained: Mapping[str, set[str]]) -> Tran
 
 def asymmetry_rows(
     base: Sequence[ItemScore],
-    scores: Mapping[str, Sequence[Sequence[ItemScore]]],
+    scores: Mapping[str, Sequence[Sequence[Sequence[ItemScore]]]],
     panel: TransferPanel,
     level: float,
     seed: int,
@@ -65,7 +50,7 @@ def asymmetry_rows(
 
     Args:
         base: scores of the shared base.
-        scores: arm → item scores of each draw.
+        scores: arm → item scores of each draw and order; arms with an order that was not scored are left out.
         panel: the transfer splits.
         level: coverage of the intervals.
         seed: seed of the bootstrap.
@@ -75,7 +60,11 @@ def asymmetry_rows(
         ceiling of every split.
     """
     rows: list[dict[str, Json]] = []
-    for arm, runs in scores.items():
+    for arm, draws in scores.items():
+        runs = [items for orders in draws for items in orders]
+        if not all(runs):
+            continue
+        sizes = [len(orders) for orders in draws]
         stream = generator(seed, "asymmetry", arm)
         both = asymmetries(base, runs, aligned=ALIGNED_SPLITS, transfer=panel, generator=stream, level=level)
         found = both["bits_per_byte"]
@@ -84,28 +73,42 @@ def asymmetry_rows(
                 "arm": arm,
                 "aligned": list(ALIGNED_SPLITS),
                 "transfer": list(panel.splits),
-                **_plain(found),
+                **_plain(found, sizes),
                 "aligned_ceiling": _ceiling(found.aligned),
                 "transfer_ceiling": _ceiling(found.transfer),
-                "accuracy": _plain(both["accuracy"]),
+                "accuracy": _plain(both["accuracy"], sizes),
                 "headroom": [plain(asdict(room)) for room in (*found.aligned, *found.transfer)],
             }
         )
     return rows
 
 
-def _plain(found: Asymmetry) -> dict[str, Json]:
-    """An index in plain form, without its headroom."""
+def _plain(found: Asymmetry, sizes: Sequence[int]) -> dict[str, Json]:
+    """An index in plain form, without its headroom; orders of a draw, `sizes` of them, are averaged."""
+    ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
+    values = (
+        [fmean(found.values[end - size : end]) for size, end in zip(sizes, ends, strict=True)] if found.values else []
+    )
     return {
         "measure": found.measure,
         "estimate": found.estimate,
         "interval": list(found.interval) if found.interval else None,
-        "values": list(found.values),
+        "values": list(values),
         "aligned_gain": found.aligned_gain,
         "transfer_gain": found.transfer_gain,
         "clusters": found.clusters,
         "status": found.status,
     }
+
+
+def index_values(rows: Sequence[Mapping[str, Json]]) -> dict[tuple[str, int], float]:
+    """(arm, place of the draw) → index, of arms that have one."""
+    found: dict[tuple[str, int], float] = {}
+    for row in rows:
+        values = row["values"]
+        if isinstance(values, list):
+            found |= {(str(row["arm"]), place): float(str(value)) for place, value in enumerate(values)}
+    return found
 
 
 def _ceiling(rooms: Sequence[Headroom]) -> float:

@@ -7,19 +7,20 @@ Not here: contrasts and tests (`effects`), words (`answer`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from shadowgraph.corpus.balance import compare
-from shadowgraph.footprint.table import Footprint
 from shadowgraph.identity import Json
-from shadowgraph.scores.item import ItemScore, summarise
+from shadowgraph.scores.item import summarise
 from shadowgraph.seeds import generator
-from shadowgraph.spec.analysis import Analysis
 from shadowgraph.spec.material import Arm
+from shadowgraph.spec.study import StudySpec
 from shadowgraph.stats.resample import cluster_bootstrap_mean
+from shadowgraph.study.joined import Scored
 from shadowgraph.weights.roles import SLOTS
 
 Record = Mapping[str, Any]
@@ -42,6 +43,27 @@ REGIMES = {
     "repeated": "random documents, {share:.0%} of the tokens being {documents} documents over and over",
     "blend": "{share:.0%} of the tokens aligned, the rest random",
 }
+SOURCE_REGIMES = {
+    "even": "equal tokens of {chosen}",
+    "random": "{chosen}, in the proportions of their documents",
+    "covering": "{chosen}, flattened over clusters of their documents",
+    "covering_new": "{chosen}: the documents newest to the base, flattened over clusters",
+    "repeated": "equal tokens of {chosen}, {share:.0%} of them ",
+    "blend": "{share:.0%} of the tokens from {toward}, the rest evenly from {chosen}",
+}
+SELECTIONS = {
+    "all": "all sources",
+    "known": "the sources that the base knows",
+    "new": "the sources that are new to the base",
+    "benchmarks": "the benchmarks",
+    "others": "the sources that are no benchmarks",
+}
+PRESENTED = {
+    "mixed": "",
+    "blocked": ", source by source",
+    "reversed": ", every document backwards",
+    "permuted": ", token identities exchanged",
+}
 
 
 def spread(values: Sequence[float]) -> dict[str, Json]:
@@ -53,36 +75,59 @@ def spread(values: Sequence[float]) -> dict[str, Json]:
 
 def describe_arm(arm: Arm) -> str:
     """One clause on what an arm is."""
-    return REGIMES[arm.regime].format(share=arm.share or 0.0, documents=arm.documents or 0)
+    if arm.sources is None:
+        return REGIMES[arm.regime].format(share=arm.share or 0.0, documents=arm.documents or 0)
+    named = ", ".join(arm.sources) if isinstance(arm.sources, tuple) else SELECTIONS[arm.sources]
+    chosen = f"{arm.pick} of {named}" if arm.pick is not None else named
+    shares = arm.share or 0.0
+    words = SOURCE_REGIMES[arm.regime].format(share=shares, toward=", ".join(arm.toward), chosen=chosen)
+    if arm.regime == "repeated":
+        words += f"{arm.repeats} times each" if arm.repeats is not None else f"{arm.documents} documents over and over"
+    return words + PRESENTED[arm.presented]
 
 
 def balance_means(records: Sequence[Record]) -> dict[str, float]:
-    """Mean over draws of every number of the balance sheet, the base's loss included."""
-    keys = {key: [float(record["balance"][key]) for record in records] for key in BALANCE_KEYS}
-    keys["base_loss"] = [float(record["base_loss"]) for record in records]
-    return {key: float(np.mean(values)) for key, values in keys.items()}
+    """Mean over runs of every number of the balance sheet, the base's loss included."""
+    found = {key: fmean(float(record["balance"][key]) for record in records) for key in balance_keys(records)}
+    return found | {"base_loss": fmean(float(record["base_loss"]) for record in records)}
 
 
-def arm_tables(
-    arms: Sequence[Arm], records: Mapping[str, Sequence[Record]], analysis: Analysis
-) -> tuple[list[dict[str, Json]], list[str]]:
+def balance_keys(records: Sequence[Record]) -> list[str]:
+    """Columns that all records have, the usual ones first."""
+    shared = set.intersection(*(set(record["balance"]) for record in records)) - {"base_loss"}
+    usual = [key for key in BALANCE_KEYS if key in shared]
+    return usual + sorted(shared - set(usual))
+
+
+def arm_tables(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> tuple[list[dict[str, Json]], list[str]]:
     """The arms with their balance sheets and calipers, and the names of those that are novel.
 
-    The reference is the second arm of the primary contrast. An arm is novel when its loss under the base or its
-    divergence from the base's mixture lies beyond the caliper.
+    Calipers are held against `analysis.against`; without such an arm there are none. An arm is novel when its loss
+    under the base or its divergence from the base's mixture lies beyond the caliper.
+
+    Args:
+        spec: the specification.
+        records: arm → its records at the study's own rate, orders of a draw side by side.
+
+    Returns:
+        One table an arm, and the names.
     """
-    reference = analysis.primary[1]
-    against = balance_means(records[reference])
+    analysis = spec.analysis
+    reference = analysis.against
+    against = balance_means(records[reference]) if reference is not None else None
     tables: list[dict[str, Json]] = []
     novel: list[str] = []
-    for arm in arms:
+    for arm in spec.arms:
         rows = records[arm.name]
-        found = compare(balance_means(rows), against, analysis.calipers) if arm.name != reference else ()
+        compared = against is not None and arm.name != reference
+        found = compare(balance_means(rows), against or {}, analysis.calipers) if compared else ()
         beyond = any(not item.met for item in found if item.key in {"base_loss", "kl_to_base"})
         if beyond:
             novel.append(arm.name)
-        sheet: dict[str, Json] = {key: spread([float(r["balance"][key]) for r in rows]) for key in BALANCE_KEYS}
-        sheet["base_loss"] = spread([float(r["base_loss"]) for r in rows])
+        sheet: dict[str, Json] = {
+            key: spread(_by_draw(rows, lambda row, key=key: float(row["balance"][key]))) for key in balance_keys(rows)
+        }
+        sheet["base_loss"] = spread(_by_draw(rows, lambda row: float(row["base_loss"])))
         calipers: list[Json] = [
             {
                 "key": item.key,
@@ -102,9 +147,41 @@ def arm_tables(
                 "balance": sheet,
                 "calipers": calipers,
                 "endpoint": {key: _endpoint_spread(rows, key) for key in ("K", "K_emb", "log_norm")},
+                "sources": _sources(rows),
+                "draws": len({int(row["draw"]) for row in rows}),
+                "seeds": spec.study.seeds,
+                "own_loss": _own_loss(rows),
+                "label": [group for group, members in analysis.groups.items() if arm.name in members],
             }
         )
     return tables, novel
+
+
+def _by_draw(rows: Sequence[Record], read: Callable[[Record], float]) -> list[float]:
+    """One number a draw, its orders averaged, in order."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        found[int(row["draw"])].append(read(row))
+    return [fmean(values) for values in found.values()]
+
+
+def _sources(rows: Sequence[Record]) -> Json:
+    """Mean share of tokens of every source; nothing in a procedural study."""
+    total: dict[str, float] = defaultdict(float)
+    for row in rows:
+        tokens: Mapping[str, float] = row.get("sources") or {}
+        for name, count in tokens.items():
+            total[name] += float(count) / sum(tokens.values()) / len(rows)
+    return dict(sorted(total.items()))
+
+
+def _own_loss(rows: Sequence[Record]) -> Json:
+    """Mean loss on an arm's own held-out documents at start and end, and its drop, nats a token."""
+    losses = [row["own_loss"] for row in rows if row.get("own_loss")]
+    if not losses or any(loss[key] is None for loss in losses for key in ("start", "end")):
+        return None
+    start, end = (fmean(float(loss[key]) for loss in losses) for key in ("start", "end"))
+    return {"start": start, "end": end, "drop": start - end}
 
 
 def _endpoint_spread(rows: Sequence[Record], key: str) -> Json:
@@ -112,16 +189,16 @@ def _endpoint_spread(rows: Sequence[Record], key: str) -> Json:
     missing = [str(row.get(f"{key}_status", "missing")) for row in rows if row[key] is None]
     if missing:
         return {"mean": None, "sd": None, "values": [row[key] for row in rows], "status": missing[0]}
-    return dict(spread([float(row[key]) for row in rows]))
+    return dict(spread(_by_draw(rows, lambda row: float(row[key]))))
 
 
-def score_tables(scores: Mapping[str, Sequence[Sequence[ItemScore]]], level: float, seed: int) -> list[dict[str, Json]]:
+def score_tables(scores: Scored, level: float, seed: int) -> list[dict[str, Json]]:
     """Accuracy and bits per byte of every arm (and "base") on every split.
 
-    The interval of an arm is over draws, that of the base over clusters of items.
+    The interval of an arm is over draws, that of a single base over clusters of items.
 
     Args:
-        scores: arm → item scores of each draw; one draw alone is treated as the base.
+        scores: arm → item scores of each draw and order; one draw alone is treated as the base.
         level: coverage of the intervals.
         seed: seed of the bootstrap.
 
@@ -131,15 +208,19 @@ def score_tables(scores: Mapping[str, Sequence[Sequence[ItemScore]]], level: flo
     """
     rows: list[dict[str, Json]] = []
     for arm, draws in scores.items():
-        tables = [{item.split: item for item in summarise(draw)} for draw in draws]
-        for split, first in tables[0].items():
+        tables = [[{item.split: item for item in summarise(order)} for order in draw] for draw in draws]
+        if not tables or not tables[0]:
+            continue
+        for split, first in tables[0][0].items():
             for measure in ("accuracy", "bits_per_byte"):
-                values = [float(getattr(table[split], measure)) for table in tables]
+                if getattr(first, measure) is None:
+                    continue
+                values = [fmean(float(getattr(table[split], measure)) for table in draw) for draw in tables]
                 stream = generator(seed, "scores", arm, split, measure)
                 if len(values) > 1:
                     units, names = values, [str(index) for index in range(len(values))]
                 else:
-                    items = [item for item in draws[0] if item.split == split]
+                    items = [item for item in draws[0][0] if item.split == split]
                     units = [float(getattr(item, "correct" if measure == "accuracy" else measure)) for item in items]
                     names = [item.group for item in items]
                 found = cluster_bootstrap_mean(np.asarray(units), names, stream, level).interval
@@ -178,35 +259,41 @@ def heat_map(records: Mapping[str, Sequence[Record]]) -> dict[str, Json]:
     return {"slots": list(slots), "layers": list(layers), "arms": arms}
 
 
-def measure_table(footprints: Mapping[str, Sequence[Footprint]]) -> list[dict[str, Json]]:
-    """Mean of every measure over draws and layers, by arm, object and slot, beside the mean of its null."""
+def measure_table(records: Mapping[str, Sequence[Record]]) -> list[dict[str, Json]]:
+    """Mean of every measure over runs and layers, by arm, object and slot, beside the mean of its null."""
     rows: list[dict[str, Json]] = []
-    for arm, found in footprints.items():
-        cells: dict[tuple[str, str, str], list[tuple[float, float | None]]] = defaultdict(list)
-        for footprint in found:
-            for row in footprint.rows:
-                if row.value is not None:
-                    cells[row.object, row.measure, row.slot].append((row.value, row.null_mean))
-        for (what, measure, slot), pairs in sorted(cells.items()):
-            nulls = [null for _, null in pairs if null is not None]
+    for arm, found in records.items():
+        cells: dict[tuple[str, str, str], list[tuple[float, float | None, int]]] = defaultdict(list)
+        for record in found:
+            for what, slot, measure, mean, null, count in record.get("measures", ()):
+                known = None if null is None else float(null)
+                cells[str(what), str(measure), str(slot)].append((float(mean), known, int(count)))
+        for (what, measure, slot), parts in sorted(cells.items()):
             rows.append(
                 {
                     "arm": arm,
                     "object": what,
                     "measure": measure,
                     "slot": slot,
-                    "mean": float(np.mean([value for value, _ in pairs])),
-                    "null_mean": float(np.mean(nulls)) if nulls else None,
+                    "mean": _weighted([(mean, count) for mean, _, count in parts]),
+                    "null_mean": _weighted([(null, count) for _, null, count in parts if null is not None]),
                 }
             )
     return rows
 
 
+def _weighted(parts: Sequence[tuple[float, int]]) -> float | None:
+    """Mean of means by their counts; None of nothing."""
+    return sum(mean * count for mean, count in parts) / sum(count for _, count in parts) if parts else None
+
+
 def spectra_table(records: Mapping[str, Sequence[Record]], null: Sequence[float]) -> dict[str, Json]:
     """Mean update spectrum of every arm by fraction of the rank, in log10 of values over their root mean square."""
     count = len(null)
+    drawn = {arm: [row for row in rows if row["spectrum"]] for arm, rows in records.items()}
+    drawn = {arm: rows for arm, rows in drawn.items() if rows}
     return {
         "quantile": ((np.arange(count) + 0.5) / count).tolist(),
-        "arms": {arm: np.mean([row["spectrum"] for row in rows], axis=0).tolist() for arm, rows in records.items()},
+        "arms": {arm: np.mean([row["spectrum"] for row in rows], axis=0).tolist() for arm, rows in drawn.items()},
         "null": list(null),
     }

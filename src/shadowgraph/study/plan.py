@@ -1,16 +1,15 @@
 """The plan: a specification frozen and hashed before anything runs.
 
-Here live: the plan, its hash, its costs, and the folder that belongs to it.
-Not here: running it (`execute`).
+Here live: the plan, its hash, the folder that belongs to it, and what it says of itself.
+Not here: running it (`execute`), what it can show and costs (`prospect`).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from shadowgraph.artifact import claim
+from shadowgraph.artifact import claim, write_json
 from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.readers.files import read_documents
 from shadowgraph.errors import DataError, printable
@@ -18,8 +17,12 @@ from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.answer import FEWEST_DRAWS
-from shadowgraph.study.layout import Layout
+from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.lopsided import TRANSFER_FAMILIES
+from shadowgraph.study.prospect import core_speed, cost_of, prospects, smallest_of
+from shadowgraph.study.sources import source_files
+
+MOST_DRAWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +54,19 @@ class Plan:
         }
 
     @property
-    def runs(self) -> list[tuple[str, int]]:
-        """Every run as (arm, draw), draws outermost so that an early end still holds whole draws."""
-        return [(arm.name, draw) for draw in range(self.spec.study.draws) for arm in self.spec.arms]
+    def runs(self) -> list[RunKey]:
+        """Every run, draws outermost so that an early end still holds whole draws, then the rate grid."""
+        return runs_of(self.spec)
 
     @property
     def training_tokens(self) -> int:
-        """Tokens of all training, the base included."""
-        training = self.spec.training
-        return training.base_tokens + len(self.runs) * training.tokens
+        """Tokens of all training, bases included."""
+        return cost_of(self.spec).tokens
 
     @property
     def smallest_p(self) -> float:
-        """Smallest two-sided p the primary permutation test can give."""
-        draws = self.spec.study.draws
-        return min(1.0, 2 / math.comb(2 * draws, draws))
+        """Smallest two-sided p that the primary tests can all give."""
+        return smallest_of(prospects(self.spec))
 
     def __repr__(self) -> str:
         """One line: name, hash, runs."""
@@ -76,16 +77,18 @@ def freeze(path: Path) -> Plan:
     """Read and freeze a study file.
 
     Args:
-        path: a TOML file; document files in it are relative to its folder.
+        path: a TOML file; document files in it are relative to its folder, or to `$SHADOWGRAPH_DATA`.
 
     Raises:
-        SpecError: the file is wrong; names file and key.
+        SpecError: the file is wrong; names file and key; or a variable in a path is not set.
         DataError: a document file is absent, empty or wrong, or holds a family of the transfer panel; names file and
             row or document, before anything runs.
     """
     spec = load(path, StudySpec)
     files: dict[str, str] = {}
-    for name in spec.pool.files:
+    if spec.sources:
+        files = {name: file_digest(file) for name, file in sorted(source_files(spec, path.parent).items())}
+    for name in spec.pool.files if spec.pool is not None else ():
         if not sum(_free(document, path.parent / name) for document in read_documents(path.parent / name)):
             raise DataError("holds no document", where=str(path.parent / name), hint=f"named in {path} by pool.files")
         files[name] = file_digest(path.parent / name)
@@ -114,28 +117,57 @@ def claim_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> None:
         SpecError: the folder holds another plan, or files that are no study of ours.
     """
     held = {"plan_hash": plan.hash, **plan.frozen()}
-    claim(out, held, Layout.OWN, key="plan_hash", kind="study", overwrite=overwrite)
+    own = (*Layout.OWN, *(f"base-{draw}" for draw in range(MOST_DRAWS)))
+    claim(out, held, own, key="plan_hash", kind="study", overwrite=overwrite)
+    write_json(Layout(out).place, {"files": str(plan.folder.resolve())})
 
 
 def describe(plan: Plan) -> list[str]:
     """What a plan will do and what it can show, in lines for a person."""
     spec = plan.spec
-    training, primary = spec.training, spec.analysis.primary
-    lines = [
-        f"plan {plan.hash}: {spec.study.name}",
-        spec.study.question,
-        f"arms: {', '.join(arm.name for arm in spec.arms)}; {spec.study.draws} corpus draws, one seed each",
+    training, analysis = spec.training, spec.analysis
+    lines = [f"plan {plan.hash}: {spec.study.name}", spec.study.question, *_made_of(spec)]
+    lines.append(
         f"each arm: {training.steps} steps of {training.batch} x {training.sequence_length} tokens "
-        f"= {training.tokens:,} tokens; base: {training.base_tokens:,}; in all {plan.training_tokens:,}",
-        f"primary: K({primary[0]}) - K({primary[1]}), exact two-sided permutation test over draws, alpha "
-        f"{spec.analysis.alpha}; smallest attainable p {plan.smallest_p:.2g}",
-    ]
-    if plan.smallest_p > spec.analysis.alpha or spec.study.draws < FEWEST_DRAWS:
+        f"= {training.tokens:,} tokens; base: {training.base_tokens:,}; in all {plan.training_tokens:,}"
+    )
+    lines.append(_cost_line(spec))
+    found = prospects(spec)
+    for test in found:
+        lines.append(test.line)
+    if analysis.power is not None:
+        effect = f"of an effect of {analysis.smallest_effect} in K at alpha {analysis.alpha}"
+        lines.append(f"power {effect}, sd between draws {analysis.power.sd}, from: {analysis.power.origin}")
+    lines += [f"margin of {claim.arms[0]} and {claim.arms[1]} from: {claim.origin}" for claim in analysis.claims]
+    if smallest_of(found) > analysis.alpha or (spec.study.draws < FEWEST_DRAWS and analysis.label is None):
         lines.append(f"fewer than {FEWEST_DRAWS} draws, or alpha out of reach: it will describe and claim at most L0")
-    equivalence = spec.analysis.equivalence
-    if equivalence is not None:
-        lines.append(
-            f"equivalence: {equivalence.arms[0]} and {equivalence.arms[1]} within {equivalence.margin} in K and within "
-            f"{equivalence.outside_margin} nats outside; margin from: {equivalence.origin}"
-        )
     return lines
+
+
+def _made_of(spec: StudySpec) -> list[str]:
+    """Sources, arms, draws and what is trained beside them."""
+    study = spec.study
+    orders = "one seed each" if study.seeds == 1 else f"{study.seeds} orders each, averaged first"
+    base = "" if study.base == "shared" else ", each with a base of its own"
+    lines = [f"sources: {', '.join(source.name for source in spec.sources)}"] if spec.sources else []
+    lines.append(f"arms: {', '.join(arm.name for arm in spec.arms)}; {study.draws} corpus draws{base}, {orders}")
+    grid = spec.rate_grid
+    if grid is not None:
+        rates = ", ".join(f"{rate:g}" for rate in grid.rates)
+        lines.append(f"rate grid: {', '.join(grid.arms)} at {rates}, {grid.draws} draws")
+    if spec.scores.benchmarks:
+        lines.append(f"scores: {', '.join(source.name for source in spec.scores.benchmarks)}")
+    return lines
+
+
+def _cost_line(spec: StudySpec) -> str:
+    """Runs, hours and disk."""
+    cost, speed = cost_of(spec), core_speed()
+    hours = cost.flops / speed / 3600
+    other = "records" if spec.study.keep == "weights" else "weights"
+    return (
+        f"{cost.runs} runs and {cost.bases} {'bases' if cost.bases > 1 else 'base'} of {cost.parameters:,} parameters: "
+        f"at least {hours:.2g} core-hours at the {speed / 1e9:.0f} GFLOP/s measured here on one core; "
+        f'disk {cost.disk / 1e6:,.0f} MB (keep = "{spec.study.keep}"), {cost.disk_other / 1e6:,.0f} MB with '
+        f'"{other}"'
+    )

@@ -1,22 +1,26 @@
 """Jobs that score: the suite of a study and the scores of one model.
 
-Here live: the job functions of the scoring stage.
-Not here: items (`worlds`) and the harness (`scores`).
+Here live: the job that writes the suite, and scoring a model for its record.
+Not here: items of worlds (`worlds`) and of benchmarks (`suites`), the harness (`scores`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from shadowgraph.artifact import write_json
 from shadowgraph.identity import Json, plain
 from shadowgraph.scores.item import write_scores
 from shadowgraph.scores.row import REQUIRED
 from shadowgraph.scores.score import score
 from shadowgraph.scores.suite import write_suite
+from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import read_spec
-from shadowgraph.study.corpora import recipe_of
 from shadowgraph.study.layout import Layout
+from shadowgraph.study.record import SPLITS, packed_items
+from shadowgraph.study.suites import benchmark_rows
 from shadowgraph.work.job import Progress
 from shadowgraph.worlds.panel import panel
 
@@ -27,13 +31,37 @@ def suite_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     """Write the items all models of the study are scored on."""
     layout = Layout(Path(str(arguments["root"])))
     spec = read_spec(layout.root)
-    items = panel(recipe_of(spec), spec.study.seed, spec.scores.items)
-    rows = {name: [{key: plain(getattr(item, key)) for key in KEYS} for item in some] for name, some in items.items()}
+    if spec.pool is not None:
+        write_suite(_world_rows(spec), layout.suite)
+        return
+    rows, shown, declined = benchmark_rows(spec, Path(str(arguments["files"])))
+    write_json(layout.suite / SPLITS, shown)
+    write_json(layout.suite / "declined.json", declined)
     write_suite(rows, layout.suite)
 
 
-def score_job(arguments: Mapping[str, Json], progress: Progress) -> None:
-    """Score one model on the suite."""
-    layout = Layout(Path(str(arguments["root"])))
-    found = score(Path(str(arguments["model"])), layout.suite)
-    write_scores(found, Path(str(arguments["folder"])) / "scores.parquet")
+def _world_rows(spec: StudySpec) -> dict[str, list[dict[str, Any]]]:
+    """The panel of the procedural worlds."""
+    from shadowgraph.study.corpora import recipe_of  # which needs the recipes of `training`, which needs scores
+
+    items = panel(recipe_of(spec), spec.study.seed, spec.scores.items)
+    return {name: [{key: plain(getattr(item, key)) for key in KEYS} for item in some] for name, some in items.items()}
+
+
+def scored(model: Path, folder: Path, layout: Layout, progress: Progress) -> dict[str, Json] | None:
+    """Score a model on the study's suite.
+
+    Args:
+        model: folder of the model.
+        folder: receives the table of scores.
+        layout: the study's folder.
+        progress: told the share done.
+
+    Returns:
+        The columns of the model's record; None where the study scores nothing.
+    """
+    if not (layout.suite / "suite.json").exists():
+        return None
+    found = score(model, layout.suite, progress=progress)
+    write_scores(found, folder / "scores.parquet")
+    return packed_items(found, layout.suite)

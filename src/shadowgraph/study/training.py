@@ -1,46 +1,41 @@
-"""Jobs that train: the shared base, the proof of matching, the runs and their readings.
+"""Jobs that train: the bases, the proof of matching, the runs.
 
 Here live: the recipes of a study and the job functions of the training stage.
-Not here: training itself (`runs`) and footprints (`footprint`).
+Not here: training itself (`runs`), what a run is read for (`trained`), scores (`scoring`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shadowgraph.artifact import read_json, read_object, write_json
-from shadowgraph.errors import DataError
-from shadowgraph.footprint.endpoint import endpoint
-from shadowgraph.footprint.nulls import gaussian_spectra
-from shadowgraph.footprint.scan import scan
-from shadowgraph.footprint.table import Footprint, MatrixRecord
-from shadowgraph.footprint.variants import variants
+from shadowgraph.artifact import read_object, write_json
+from shadowgraph.errors import DataError, Defect, SpecError
 from shadowgraph.identity import Json
-from shadowgraph.measures.spectrum import Spectrum
-from shadowgraph.runs.loss import evaluate_loss
+from shadowgraph.runs.gradients import leading_directions
 from shadowgraph.runs.matched import Statement, prove_matched, statement
-from shadowgraph.runs.recipe import Recipe
+from shadowgraph.runs.recipe import LLAMA, Adapter, Recipe
+from shadowgraph.runs.run import read_run
 from shadowgraph.runs.train import train
-from shadowgraph.seeds import derive, generator
+from shadowgraph.seeds import derive
 from shadowgraph.spec.study import StudySpec
-from shadowgraph.study.arrays import load_array, read_spec
-from shadowgraph.study.layout import Layout
-from shadowgraph.weights.checkpoint import open_checkpoint
+from shadowgraph.study.arrays import load_arrays, read_spec, save_arrays
+from shadowgraph.study.layout import Layout, RunKey, runs_of
+from shadowgraph.study.record import drop_weights, write_record
+from shadowgraph.study.scoring import scored
+from shadowgraph.study.trained import corpora_facts, load_panel, run_record, source_losses
 from shadowgraph.work.job import Progress
-
-LOSS_SEQUENCES = 64  # sequences on which the base's loss on an arm's data is read
-QUANTILES = 48  # points of a spectrum curve
 
 
 def architecture(spec: StudySpec) -> dict[str, Any]:
-    """The model table in the terms of `LlamaConfig`."""
+    """The model table in the terms of the configurations of transformers."""
+    others: dict[str, Any] = {"tie_word_embeddings": True, "bos_token_id": None, "eos_token_id": 0}
     return {
+        **(others if spec.model.family != LLAMA else {}),
         "vocab_size": spec.model.vocabulary,
         "hidden_size": spec.model.hidden,
         "intermediate_size": spec.model.intermediate,
@@ -48,12 +43,14 @@ def architecture(spec: StudySpec) -> dict[str, Any]:
         "num_attention_heads": spec.model.heads,
         "num_key_value_heads": spec.model.key_value_heads,
         "max_position_embeddings": max(512, spec.training.sequence_length),
+        **spec.model.settings,
     }
 
 
-def base_recipe(spec: StudySpec) -> Recipe:
-    """How the shared base is trained."""
+def base_recipe(spec: StudySpec, draw: int = 0) -> Recipe:
+    """How a base is trained; where every draw has its own, each has its own initial weights and order."""
     training = spec.training
+    own = () if spec.study.base == "shared" else (f"draw-{draw}",)
     return Recipe(
         steps=training.base_steps,
         learning_rate=training.base_learning_rate,
@@ -63,118 +60,188 @@ def base_recipe(spec: StudySpec) -> Recipe:
         warmup_steps=min(training.base_steps // 10, 50),
         schedule="cosine",
         weight_decay=training.weight_decay,
-        seed=derive(spec.study.seed, "init"),
-        order_seed=derive(spec.study.seed, "order", "base"),
+        seed=derive(spec.study.seed, "init", *own),
+        order_seed=derive(spec.study.seed, "order", "base", *own),
         checkpoint_every=50,
+        family=spec.model.family,
     )
 
 
-def arm_recipe(spec: StudySpec, draw: int) -> Recipe:
-    """How every arm of a draw is trained; arms of a draw share it to the last field."""
-    training = spec.training
+def arm_recipe(spec: StudySpec, draw: int, *, seed: int = 0, rate: float | None = None) -> Recipe:
+    """How every arm of a draw is trained; arms of a draw share it to the last field.
+
+    Args:
+        spec: the study.
+        draw: the corpus draw.
+        seed: index of the order of its sequences.
+        rate: learning rate of a run of the rate grid; None for the study's own.
+    """
+    training, table = spec.training, spec.training.adapter
     return Recipe(
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        learning_rate=training.learning_rate if rate is None else rate,
         architecture=architecture(spec),
         batch=training.batch,
         sequence_length=training.sequence_length,
         warmup_steps=training.warmup_steps,
         schedule="constant_with_warmup",
         weight_decay=training.weight_decay,
-        order_seed=order_seed(spec, draw),
+        order_seed=order_seed(spec, draw, seed),
         snapshots=training.snapshot_steps[:-1],
         checkpoint_every=40,
+        family=spec.model.family,
+        adapter=None if table is None else Adapter(table.rank, table.alpha, table.targets),
     )
 
 
-def order_seed(spec: StudySpec, draw: int) -> int:
-    """The one seed of a draw: the order of its sequences, the same stream in every arm."""
-    return derive(spec.study.seed, "order", f"draw-{draw}")
+def recipe_of_run(spec: StudySpec, key: RunKey) -> Recipe:
+    """How one run is trained."""
+    return arm_recipe(spec, key.draw, seed=key.seed, rate=key.rate)
+
+
+def order_seed(spec: StudySpec, draw: int, seed: int = 0) -> int:
+    """Seed of the order of a draw's sequences, the same stream in every arm; `seed` counts the draw's orders."""
+    order = f"-seed-{seed}" if seed else ""
+    return derive(spec.study.seed, "order", f"draw-{draw}{order}")
 
 
 def base_job(arguments: Mapping[str, Json], progress: Progress) -> None:
-    """Train the shared base."""
-    layout = Layout(Path(str(arguments["root"])))
+    """Train the base that a draw starts from."""
+    layout, draw = Layout(Path(str(arguments["root"]))), int(str(arguments.get("draw", 0)))
     spec = read_spec(layout.root)
+    folder = layout.base_of(spec, draw)
     train(
-        base_recipe(spec),
-        layout.base / "sequences.npy",
-        layout.base_run,
+        base_recipe(spec, draw),
+        folder / "sequences.npy",
+        folder / "run",
         tokenizer=layout.base / "tokenizer",
         progress=progress,
     )
 
 
+def base_record_job(arguments: Mapping[str, Json], progress: Progress) -> None:
+    """Score a base, read its loss on every source, and write its record."""
+    layout, draw = Layout(Path(str(arguments["root"]))), int(str(arguments.get("draw", 0)))
+    spec = read_spec(layout.root)
+    folder = layout.base_of(spec, draw)
+    run = read_run(folder / "run")
+    losses = source_losses(run.model, layout)
+    record: dict[str, Any] = {"fingerprint": run.fingerprint, "source_losses": losses}
+    write_record(folder / "record.json", record | {"items": scored(run.model, folder, layout, progress)})
+
+
+def directions_job(arguments: Mapping[str, Json], progress: Progress) -> None:
+    """Find the directions in which every source pulls a base, on sequences that no arm and no base is trained on.
+
+    Raises:
+        Defect: the study asks for no affinity.
+    """
+    layout, draw = Layout(Path(str(arguments["root"]))), int(str(arguments.get("draw", 0)))
+    spec = read_spec(layout.root)
+    asked = spec.analysis.affinity
+    if asked is None:
+        raise Defect("directions of a study that has no affinity")
+    base, target = layout.base_of(spec, draw) / "run" / "model", layout.directions(spec, draw)
+    names = [source.name for source in spec.sources if source.role == "arm"]
+    sequences, panel = load_arrays(layout.base / "gradients.npz"), load_panel(layout)
+    batch = spec.training.batch
+    facts: dict[str, Json] = {}
+    for place, name in enumerate(names):
+        rows = sequences[name] if len(sequences[name]) > 1 else panel[name]
+        each = batch if len(rows) >= 2 * batch else 1  # of a small source single sequences, not one batch
+        batches = min(asked.batches, len(rows) // each)
+        found = leading_directions(base, rows, batches=batches, batch=each, top=asked.top)
+        sides = {f"{side} {key}": getattr(one, side) for key, one in found.items() for side in ("left", "right")}
+        save_arrays(target / f"{name}.npz", {key: side.astype(np.float32) for key, side in sides.items()})
+        captured = [one.captured for one in found.values()]
+        facts[name] = {"matrices": len(found), "batches": batches, "batch": each, "captured": float(np.mean(captured))}
+        progress((place + 1) / len(names))
+    write_json(target / "_COMPLETE", facts)
+
+
 def matched_job(arguments: Mapping[str, Json], progress: Progress) -> None:
-    """Prove that runs differ in data alone: inside every draw wholly, between draws up to the order seed."""
+    """Prove that runs differ in data alone, as far as they should: see `prove_study`."""
     layout = Layout(Path(str(arguments["root"])))
     spec = read_spec(layout.root)
     statements: dict[str, Statement] = {}
-    proofs: list[dict[str, Json]] = []
+    keys = runs_of(spec)
+    for place, key in enumerate(keys):
+        start = layout.base_of(spec, key.draw) / "run" / "model"
+        sequences = layout.regime(key.arm, key.draw) / "sequences.npy"
+        statements[key.name] = statement(recipe_of_run(spec, key), sequences, start, None)
+        progress((place + 1) / len(keys))
+    write_json(layout.matched, prove_study(spec, statements) | {"corpora": corpora_facts(layout, spec)})
+
+
+def prove_study(spec: StudySpec, statements: Mapping[str, Statement]) -> dict[str, Json]:
+    """Prove the matching of all runs of a study.
+
+    Runs of one draw and one order agree in every field but the data; runs of the rate grid, too, once the rate that
+    their name promises is put back to the study's own. Orders and draws differ in the order seed beside; draws, where
+    each has its own base, in the initial weights beside.
+
+    Args:
+        spec: the study.
+        statements: run's name → what it states.
+
+    Returns:
+        The content of `matched.json`.
+
+    Raises:
+        SpecError: names the first field in which two runs disagree that should not.
+    """
+    own = {key.name: _at_main_rate(spec, key, statements[key.name]) for key in runs_of(spec)}
+    proofs: list[Json] = []
     for draw in range(spec.study.draws):
-        recipe = arm_recipe(spec, draw)
-        inside = {
-            f"{arm.name}-{draw}": statement(
-                recipe, layout.regime(arm.name, draw) / "sequences.npy", layout.base_run / "model", None
-            )
-            for arm in spec.arms
-        }
-        proof = prove_matched(inside)
-        proofs.append({"draw": draw, "fingerprint": proof.fingerprint, "runs": proof.runs})
-        statements |= inside
-        progress((draw + 1) / spec.study.draws)
-    across = prove_matched({name: dataclasses.replace(item, order_seed=0) for name, item in statements.items()})
-    write_json(
-        layout.matched,
-        {
-            "schema_version": "1.0",
-            "fields": list(across.fields),
-            "runs": across.runs,
-            "fingerprint": across.fingerprint,
-            "draws": proofs,
-            "statements": {name: item.as_dict() for name, item in statements.items()},
-        },
-    )
+        for seed in range(spec.study.seeds):
+            inside = {k.name: own[k.name] for k in runs_of(spec) if (k.draw, k.seed) == (draw, seed)}
+            if len(inside) < 2:
+                continue
+            proof = prove_matched(inside)
+            order: dict[str, Json] = {"seed": seed} if spec.study.seeds > 1 else {}
+            proofs.append({"draw": draw, **order, "fingerprint": proof.fingerprint, "runs": proof.runs})
+    beside = {"order_seed": 0} if spec.study.base == "shared" else {"order_seed": 0, "init": ""}
+    across = prove_matched({name: dataclasses.replace(item, **beside) for name, item in own.items()})
+    return {
+        "schema_version": "1.0",
+        "fields": list(across.fields),
+        "runs": across.runs,
+        "fingerprint": across.fingerprint,
+        "draws": proofs,
+        "statements": {name: item.as_dict() for name, item in statements.items()},
+    }
+
+
+def _at_main_rate(spec: StudySpec, key: RunKey, stated: Statement) -> Statement:
+    """A statement of the rate grid at the study's own rate, after it was held against the rate it promises."""
+    if key.rate is None:
+        return stated
+    if stated.schedule["rate"] != key.rate:
+        raise SpecError(f"{key.name} has the rate {stated.schedule['rate']!r}", where="matched.schedule")
+    return dataclasses.replace(stated, schedule={**stated.schedule, "rate": spec.training.learning_rate})
 
 
 def run_job(arguments: Mapping[str, Json], progress: Progress) -> None:
-    """Train one run, read its footprint at every snapshot, and write its record."""
+    """Train one run, read it, score it, write its record; after that its weights may go."""
     layout = Layout(Path(str(arguments["root"])))
-    arm, draw = str(arguments["arm"]), int(str(arguments["draw"]))
     spec = read_spec(layout.root)
-    folder, base = layout.run(arm, draw), layout.base_run / "model"
-    recipe = arm_recipe(spec, draw)
-    sequences = layout.regime(arm, draw) / "sequences.npy"
-    run = train(recipe, sequences, folder, start=base, progress=lambda done: progress(0.9 * done))
-    _check_promise(layout, f"{arm}-{draw}", run.statement)
-    checkpoint = open_checkpoint(base)
-    readings: list[tuple[int, Footprint]] = [
-        (step, scan(open_checkpoint(path), checkpoint))
-        for step, path in sorted({**run.snapshots, recipe.steps: run.model}.items())
-    ]
-    final = readings[-1][1]
-    final.write(folder / "footprint")
-    read = endpoint(final)
-    packed = load_array(sequences)
-    write_json(
-        folder / "record.json",
-        {
-            "arm": arm,
-            "draw": draw,
-            "seed": recipe.order_seed,
-            "tokens": run.recipe.tokens,
-            "run": run.fingerprint,
-            "final_loss": run.final_loss(),
-            "base_loss": evaluate_loss(base, packed[:LOSS_SEQUENCES]),
-            "outside_loss": evaluate_loss(run.model, load_array(layout.base / "outside.npy")),
-            "balance": read_json(layout.regime(arm, draw) / "balance.json"),
-            **read.as_dict(),
-            "per_slot": {slot: [[layer, k] for layer, k in layers] for slot, layers in read.per_slot.items()},
-            "variants": {key: reading.value for key, reading in variants(final).items()},
-            "spectrum": spectrum_curve(final.matrices),
-            "snapshots": [{"step": step, **endpoint(footprint).as_dict()} for step, footprint in readings],
-        },
+    rate = arguments.get("rate")
+    key = RunKey(
+        str(arguments["arm"]),
+        int(str(arguments["draw"])),
+        int(str(arguments.get("seed", 0))),
+        None if rate is None else float(str(rate)),
     )
+    folder, base = layout.run(key), layout.base_of(spec, key.draw) / "run" / "model"
+    sequences = layout.regime(key.arm, key.draw) / "sequences.npy"
+    recipe = recipe_of_run(spec, key)
+    run = train(recipe, sequences, folder, start=base, progress=lambda done: progress(0.8 * done))
+    _check_promise(layout, key.name, run.statement)
+    record = run_record(run, key, layout, spec)
+    record["items"] = scored(run.model, folder, layout, lambda done: progress(0.85 + 0.15 * done))
+    write_record(folder / "record.json", record)
+    if spec.study.keep == "records":
+        drop_weights(folder)
 
 
 def _check_promise(layout: Layout, name: str, stated: Mapping[str, Any]) -> None:
@@ -185,38 +252,9 @@ def _check_promise(layout: Layout, name: str, stated: Mapping[str, Any]) -> None
     """
     promised = read_object(layout.matched)["statements"].get(name)
     if promised != dict(stated):
-        raise DataError("the run is not the one that was proven matched", where=f"{layout.matched}: {name}")
-
-
-def spectrum_curve(matrices: tuple[MatrixRecord, ...]) -> list[float]:
-    """Mean shape of the update spectra of the block linear matrices.
-
-    Values are scaled to root mean square 1 and read at `QUANTILES` fractions of the rank, in log10, so that matrices
-    of different shape can be averaged.
-
-    Returns:
-        QUANTILES numbers, leading values first.
-    """
-    points = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    curves = [
-        np.interp(points, (np.arange(record.spectrum.kept) + 0.5) / record.spectrum.kept, _scaled(record.spectrum))
-        for record in matrices
-        if record.role.is_block_linear and record.spectrum is not None and not record.spectrum.zero
-    ]
-    return np.mean(curves, axis=0).tolist() if curves else []
-
-
-def _scaled(spectrum: Spectrum) -> NDArray[np.float64]:
-    """log10 of singular values over their root mean square; a value of 0 is shown at the rounding floor."""
-    root = np.sqrt(spectrum.energy / spectrum.kept)
-    return np.log10(np.maximum(spectrum.values / root, np.finfo(np.float64).eps))
-
-
-def null_curve(shapes: Sequence[tuple[int, int]], seed: int) -> list[float]:
-    """The same curve for Gaussian matrices of the given shapes, one draw a shape and matrix."""
-    points = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    curves: list[NDArray[np.float64]] = []
-    for index, shape in enumerate(shapes):
-        spectrum = gaussian_spectra(shape, 1, generator(seed, "null-curve", str(index)))[0]
-        curves.append(np.interp(points, (np.arange(spectrum.kept) + 0.5) / spectrum.kept, _scaled(spectrum)))
-    return np.mean(curves, axis=0).tolist()
+        keys = ", ".join(key for key, value in stated.items() if value != (promised or {}).get(key))
+        raise DataError(
+            f"the run is not the one that was proven matched ({keys} differ)",
+            where=f"{layout.matched}: {name}",
+            hint="runs of one study are trained with one set of versions on one kind of processor",
+        )

@@ -1,0 +1,204 @@
+"""What a plan can show and what it will cost, worked out before anything runs.
+
+Here live: every test with its units, smallest p, power and smallest effect it can be trusted to find; tokens, hours,
+disk.
+Not here: the tests themselves (`stats`, `analyse`), the plan (`plan`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shadowgraph.spec.analysis import Contrast, Equivalence, Label, Trend
+from shadowgraph.spec.study import StudySpec
+from shadowgraph.stats.equivalence import tost_power
+from shadowgraph.stats.power import Design, minimal_detectable_effect, power
+from shadowgraph.study.layout import runs_of
+from shadowgraph.work.threads import one_thread
+
+FLOPS_A_PARAMETER = 6  # forward and backward, a token
+BYTES = 4  # a stored parameter
+KEPT = 300_000  # bytes of a run that keeps its record: footprint, spectra, scores, ledger
+SIDE = 512  # of the product that the speed is read from
+SAMPLED = 20_000  # exchanges where not all are gone through
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What one test of a plan can show.
+
+    Attributes:
+        name: its name.
+        role: "primary", "secondary" or "equivalence".
+        units: what is exchanged, and how many.
+        smallest_p: smallest two-sided p it can give; None for a claim of no difference.
+        power: chance to find the smallest effect of interest (of a claim of no difference: to show it where there is
+            none), None without a spread to work it out from.
+        detectable: smallest effect found with power .8, in K; None without a spread, or where no effect could be.
+    """
+
+    name: str
+    role: str
+    units: str
+    smallest_p: float | None
+    power: float | None
+    detectable: float | None
+
+    @property
+    def line(self) -> str:
+        """The prospect in one line."""
+        parts = [f"{self.role} {self.name}: {self.units}"]
+        parts += [f"smallest attainable p {self.smallest_p:.2g}"] if self.smallest_p is not None else []
+        parts += [f"power {self.power:.2f}"] if self.power is not None else []
+        parts += [f"found with power {POWER}: {self.detectable:.3g}"] if self.detectable is not None else []
+        return "; ".join(parts)
+
+
+def prospects(spec: StudySpec) -> list[Prospect]:
+    """Every test of a plan, primary ones first, then claims of equivalence."""
+    analysis = spec.analysis
+    tests = [_contrast(spec, contrast) for contrast in analysis.all_contrasts]
+    tests += [_trend(spec, trend) for trend in analysis.trends]
+    tests += [_label(spec, analysis.label)] if analysis.label is not None else []
+    tests.sort(key=lambda test: test.role != "primary")
+    return tests + [_equivalence(spec, claim) for claim in analysis.claims]
+
+
+def _units(spec: StudySpec, name: str) -> int:
+    """Units of an arm (its draws) or of a group (its arms)."""
+    group = spec.analysis.groups.get(name)
+    return len(group) if group is not None else _draws(spec, name)
+
+
+def _draws(spec: StudySpec, arm: str) -> int:
+    """Draws of an arm."""
+    return sum(name == arm for name, _ in spec.runs)
+
+
+def _contrast(spec: StudySpec, contrast: Contrast) -> Prospect:
+    """A contrast: labels exchanged inside pairs of arms, or signs of the differences inside draws."""
+    sizes = [(_units(spec, first), _units(spec, second)) for first, second in contrast.pairs]
+    if spec.analysis.design == "blocked":
+        count = min(min(pair) for pair in sizes)
+        # Without a share in common, a difference of two has √2 the spread of one.
+        return _prospect(spec, contrast, f"{count} draws, differences inside them", Design.paired(count), math.sqrt(2))
+    told = ", ".join(f"{a} against {b}" for a, b in sizes)
+    return _prospect(spec, contrast, f"draws or corpora, {told}", Design.stratified(tuple(sizes)))
+
+
+def _trend(spec: StudySpec, trend: Trend) -> Prospect:
+    """A trend: doses exchanged; its power is no less than that of its two ends alone, which is what is given."""
+    draws = [_draws(spec, arm) for arm in trend.arms]
+    if spec.analysis.design == "blocked":
+        exchanges = float(math.factorial(len(draws))) ** min(draws)
+    else:
+        exchanges = math.factorial(sum(draws)) / math.prod(math.factorial(count) for count in draws)
+    ends = Design.independent(draws[0], draws[-1])
+    told = f"{sum(draws)} draws over {len(draws)} doses; power of the two ends alone"
+    return _prospect(spec, trend, told, ends, smallest=max(2 / exchanges, 1 / SAMPLED))
+
+
+def _label(spec: StudySpec, label: Label) -> Prospect:
+    """The test of a label: corpora exchanged inside matched sets, were every positive one matched."""
+    groups = spec.analysis.groups
+    positive, negative = (len(groups.get(name, (name,))) for name in (label.positive, label.negative))
+    sets = min(positive, negative)
+    design = Design.stratified(((1, max(1, negative // positive)),) * sets)
+    return _prospect(spec, label, f"{positive} corpora against {negative}, in at most {sets} matched sets", design)
+
+
+def _prospect(
+    spec: StudySpec,
+    test: Contrast | Trend | Label,
+    units: str,
+    design: Design,
+    factor: float = 1.0,
+    *,
+    smallest: float | None = None,
+) -> Prospect:
+    """A test with its power, where the plan gives a spread."""
+    analysis = spec.analysis
+    least = design.smallest_p if smallest is None else smallest
+    if analysis.power is None:
+        return Prospect(test.name, test.role, units, least, None, None)
+    sd = factor * analysis.power.sd
+    found = power(design, sd, analysis.smallest_effect, analysis.alpha)
+    return Prospect(test.name, test.role, units, least, found, minimal_detectable_effect(design, sd, analysis.alpha))
+
+
+def _equivalence(spec: StudySpec, claim: Equivalence) -> Prospect:
+    """A claim of no difference: chance to show it where there is none."""
+    draws = min(_draws(spec, arm) for arm in claim.arms)
+    given = spec.analysis.power
+    found = None if given is None or draws < 2 else tost_power(given.sd, 0.0, claim.margin, draws, spec.analysis.alpha)
+    told = f"{draws} draws an arm, within {claim.margin} in K and {claim.outside_margin} nats outside"
+    return Prospect(f"{claim.arms[0]} and {claim.arms[1]} alike", "equivalence", told, None, found, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a plan costs.
+
+    Attributes:
+        runs: runs to train, bases left out.
+        bases: bases to train.
+        tokens: of all training.
+        parameters: of the model, as its table says.
+        flops: floating-point operations of all training, 6 a parameter and token.
+        disk: bytes that stay, as `study.keep` says.
+        disk_other: bytes that would stay with the other value.
+    """
+
+    runs: int
+    bases: int
+    tokens: int
+    parameters: int
+    flops: float
+    disk: int
+    disk_other: int
+
+
+def cost_of(spec: StudySpec) -> Cost:
+    """What a plan costs."""
+    training, runs = spec.training, len(runs_of(spec))
+    bases = 1 if spec.study.base == "shared" else spec.study.draws
+    tokens = bases * training.base_tokens + runs * training.tokens
+    parameters = parameters_of(spec)
+    each = BYTES * parameters
+    weights = bases * each + runs * (each * len(training.snapshot_steps) + KEPT)
+    records = bases * each + runs * KEPT
+    disk, other = (weights, records) if spec.study.keep == "weights" else (records, weights)
+    return Cost(runs, bases, tokens, parameters, float(FLOPS_A_PARAMETER * parameters * tokens), disk, other)
+
+
+def parameters_of(spec: StudySpec) -> int:
+    """Parameters of the model as its table says: tied embeddings, gated layers, a norm before each half of a block."""
+    model = spec.model
+    head = model.hidden // model.heads
+    attention = 2 * model.hidden * head * (model.heads + model.key_value_heads)
+    block = attention + 3 * model.hidden * model.intermediate + 2 * model.hidden
+    return model.vocabulary * model.hidden + model.layers * block + model.hidden
+
+
+def core_speed() -> float:
+    """Floating-point operations a second of one core, in products of float32 matrices, timed now."""
+    one = np.ones((SIDE, SIDE), np.float32)
+    into = np.empty_like(one)
+    seconds: list[float] = []
+    with one_thread():
+        for _ in range(4):
+            began = time.perf_counter()
+            np.matmul(one, one, out=into)
+            seconds.append(time.perf_counter() - began)
+    return 2.0 * SIDE**3 / min(seconds)
+
+
+def smallest_of(found: Sequence[Prospect]) -> float:
+    """The largest of the smallest p values of the primary tests: below it no level can be reached by all."""
+    return max(test.smallest_p for test in found if test.role == "primary" and test.smallest_p is not None)

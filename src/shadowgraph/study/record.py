@@ -1,0 +1,247 @@
+"""The record of a run: all that the analysis reads of it, small enough to be committed.
+
+Here live: writing and reading records, the items in them, all records of a study in order, and letting them travel.
+Not here: what stands in a record (`trained`), what is made of it (`analyse`).
+
+Floats are rounded to 9 significant digits, so that a record means the same wherever it is read and stays small: scores
+of items to 7, means of measures to 5. The endpoints K, K_emb and log_norm keep every bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shadowgraph.artifact import read_object, write_bytes
+from shadowgraph.errors import DataError, SpecError
+from shadowgraph.identity import Json, file_digest, fingerprint, plain
+from shadowgraph.scores.item import ItemScore
+from shadowgraph.scores.row import Row, golden, kind_of
+from shadowgraph.scores.suite import read_suite
+from shadowgraph.spec.study import StudySpec
+from shadowgraph.study.layout import Layout, runs_of
+
+SCHEMA = "1.1"
+DIGITS = 9
+FEWER = {"items": 7, "measures": 5}
+"""Significant digits of what stands under other keys."""
+WHOLE = frozenset({"K", "K_emb", "log_norm"})
+"""Numbers that are not rounded."""
+SPLITS = "splits.json"
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record atomically, one key a line, keys sorted; equal records give equal bytes."""
+    values = _rounded(plain({"schema_version": SCHEMA, **record}), DIGITS)
+    rows = [f"{json.dumps(key)}: {_compact(value)}" for key, value in sorted(_object(values).items())]
+    write_bytes(path, ("{\n" + ",\n".join(rows) + "\n}\n").encode())
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record of a run or of a base.
+
+    Raises:
+        DataError: the file is absent, no record, or of another version.
+    """
+    record = read_object(path)
+    if record.get("schema_version") != SCHEMA:
+        found = record.get("schema_version")
+        raise DataError(f"is a record of version {found!r}, and {SCHEMA} is read here", where=str(path))
+    return record
+
+
+def packed_items(scores: Sequence[ItemScore], suite: Path) -> dict[str, Json]:
+    """The scores of a model as the columns of its record, in the order of the suite."""
+    return {
+        "suite": file_digest(suite / "suite.json"),
+        "correct": [int(item.correct) for item in scores],
+        "bits_per_byte": [item.bits_per_byte for item in scores],
+        "margin": [item.margin for item in scores],
+    }
+
+
+def items_of(record: Mapping[str, Any], suite: Path) -> list[ItemScore]:
+    """The item scores in a record.
+
+    A record keeps what was right, the bits of gold and the margin. The log-likelihood of gold follows from its bits;
+    each other continuation is given that of the best other one, so that their number is right and calibration is not to
+    be read from them.
+
+    Args:
+        record: a record of a run or of a base.
+        suite: the folder of the suite it was scored on.
+
+    Returns:
+        One score an item, splits and items in the order of the suite; none where the study scores nothing.
+
+    Raises:
+        DataError: the record was scored on another suite.
+    """
+    columns, where = record["items"], str(suite)
+    if columns is None:
+        return []
+    if columns["suite"] != file_digest(suite / "suite.json"):
+        raise DataError("a record was scored on another suite", where=where, hint="the records are of another study")
+    rows = list(_rows(suite))
+    names = ("correct", "bits_per_byte", "margin")
+    if any(len(columns[name]) != len(rows) for name in names):
+        raise DataError(f"a record does not hold the {len(rows)} items of the suite", where=where)
+    values = zip(rows, *(columns[name] for name in names), strict=True)
+    return [_item(split, row, bool(correct), bits, margin) for (split, row), correct, bits, margin in values]
+
+
+def records_of(layout: Layout, spec: StudySpec) -> list[dict[str, Any]]:
+    """The records of all runs, in the order of `runs_of`, each held against what was proven before it began.
+
+    Raises:
+        DataError: a record is absent, of another run, or of a run other than the one that was proven matched.
+    """
+    statements = read_object(layout.matched)["statements"]
+    return [_checked(layout.run(key) / "record.json", key.name, statements) for key in runs_of(spec)]
+
+
+def base_records(layout: Layout, spec: StudySpec) -> dict[int, dict[str, Any]]:
+    """The record of the base that each draw starts from, by draw; with a shared base one record for all.
+
+    Raises:
+        DataError: a record is absent or malformed.
+    """
+    found = {name: read_record(layout.root / name / "record.json") for name in layout.bases(spec)}
+    return {draw: found[layout.base_of(spec, draw).name] for draw in range(spec.study.draws)}
+
+
+def export_records(layout: Layout, spec: StudySpec, into: Path) -> int:
+    """Copy what the analysis needs of a study into a folder: its plan, its proof, its records; small files only.
+
+    Returns:
+        Number of records of runs copied.
+
+    Raises:
+        SpecError: the folder holds the records of another plan.
+        DataError: no run of the study has a record yet.
+    """
+    own = read_object(layout.plan)["plan_hash"]
+    if (into / "plan.json").exists() and read_object(into / "plan.json").get("plan_hash") != own:
+        raise SpecError("holds the records of another plan", where=str(into), hint="choose another folder")
+    names = [name for name in _files(layout, spec) if (layout.root / name).exists()]
+    count = sum(name.startswith("runs/") for name in names)
+    if not count:
+        raise DataError("no run has a record yet", where=str(layout.root), hint="run the study first")
+    for name in ("plan.json", *names):
+        write_bytes(into / name, (layout.root / name).read_bytes())
+    return count
+
+
+def import_records(layout: Layout, spec: StudySpec, source: Path) -> int:
+    """Take what a folder holds of this plan: records of runs and bases, and the proof that they are matched.
+
+    What the study holds already stays. Nothing is taken that the proof does not name.
+
+    Args:
+        layout: the study's folder, claimed for its plan.
+        spec: its specification.
+        source: a folder written by `export_records`, or any finished study's.
+
+    Returns:
+        Number of records of runs that the study holds now.
+
+    Raises:
+        SpecError: the folder holds another plan, or none.
+        DataError: a record is malformed, or is not of the run that was proven matched, here or there.
+    """
+    own = read_object(layout.plan)["plan_hash"]
+    held = read_object(source / "plan.json").get("plan_hash") if (source / "plan.json").exists() else None
+    if held != own:
+        found = "no plan" if held is None else f"the plan {held}"
+        raise SpecError(f"holds {found}, and this is the plan {own}", where=str(source), hint="name another folder")
+    if not (source / "matched.json").exists():
+        return sum((layout.run(key) / "record.json").exists() for key in runs_of(spec))
+    statements = read_object(source / "matched.json")["statements"]
+    if layout.matched.exists() and read_object(layout.matched)["statements"] != statements:
+        raise DataError(
+            "the runs of the two were not proven matched together",
+            where=str(source / "matched.json"),
+            hint="another machine or other versions; start in an empty folder",
+        )
+    for key in runs_of(spec):
+        path = source / "runs" / key.name / "record.json"
+        if path.exists():
+            _checked(path, key.name, statements)
+    for name in _files(layout, spec):
+        if (source / name).exists() and not (layout.root / name).exists():
+            write_bytes(layout.root / name, (source / name).read_bytes())
+    return sum((layout.run(key) / "record.json").exists() for key in runs_of(spec))
+
+
+def drop_weights(folder: Path) -> None:
+    """Delete the weights of a run whose record is written; its readings and its ledger stay."""
+    for name in ("model", "snapshots", "checkpoints"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _files(layout: Layout, spec: StudySpec) -> list[str]:
+    """Every file that travels, but the plan; the proof last, so that records are never there without their base."""
+    bases = [f"{name}/record.json" for name in layout.bases(spec)]
+    return [*bases, "matched.json", *(f"runs/{key.name}/record.json" for key in runs_of(spec))]
+
+
+def _checked(path: Path, name: str, statements: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of one run, held against the statement it was proven matched by."""
+    record = read_record(path)
+    if name not in statements or record.get("run") != fingerprint(statements[name]):
+        raise DataError("is not of the run that was proven matched", where=str(path), hint="delete it and run again")
+    return record
+
+
+def _rows(suite: Path) -> Iterator[tuple[str, Row]]:
+    """Every row of a suite with its split, as the study calls it."""
+    found = read_suite(suite)
+    shown: Mapping[str, str] = read_object(suite / SPLITS) if (suite / SPLITS).exists() else {}
+    for split in found.splits:
+        for row in found.items(split):
+            yield shown.get(split, split), row
+
+
+def _item(split: str, row: Row, correct: bool, bits: float | None, margin: float | None) -> ItemScore:
+    """One score from its row and its numbers."""
+    kind = kind_of(row)
+    asked = golden(row) if kind == "generate" else row
+    texts, gold = asked["continuations"], int(asked["gold"])
+    likely = -(bits or 0.0) * len(texts[gold].encode()) * math.log(2)
+    others = likely - (margin or 0.0)
+    return ItemScore(
+        id=row["id"],
+        split=split,
+        family=row["family"],
+        group=row["group"],
+        correct=correct,
+        bits_per_byte=bits,
+        margin=margin,
+        loglikelihoods=tuple(likely if place == gold else others for place in range(len(texts))),
+        kind=kind,
+        form=row.get("form", "original"),
+        source=row.get("source", row["id"]),
+    )
+
+
+def _rounded(value: Json, digits: int) -> Json:
+    """A value with its floats at so many significant digits, but as `FEWER` and `WHOLE` say of what is under a key."""
+    if isinstance(value, dict):
+        return {k: v if k in WHOLE else _rounded(v, FEWER.get(k, digits)) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item, digits) for item in value]
+    return float(f"{value:.{digits - 1}e}") if isinstance(value, float) else value
+
+
+def _object(value: Json) -> dict[str, Json]:
+    """A value that is an object."""
+    return value if isinstance(value, dict) else {}
+
+
+def _compact(value: Json) -> str:
+    """A value on one line."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
