@@ -203,7 +203,7 @@ def _measures() -> list[dict[str, Any]]:
 def study() -> dict[str, Any]:
     """A complete study result of four arms and five draws."""
     rows = runs()
-    primary = _effect("aligned − covering", ("aligned", "covering"), "K", 0.331)
+    primary = _effect("aligned − covering", ("aligned", "covering"), "K", 0.331, role="primary")
     return {
         "schema_version": "1.0",
         "kind": "study",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import report_sample as sample
+import report_sources as sources
 
 from shadowgraph.report.palette import ROLES
 from shadowgraph.report.report import render_audit, render_study
@@ -50,6 +51,8 @@ def _pages() -> dict[str, str]:
         "study": render_study(sample.study()),
         "hostile": render_study(sample.hostile()),
         "audit": render_audit(sample.audit()),
+        "sources": render_study(sources.study()),
+        "hostile sources": render_study(sources.hostile()),
     }
 
 

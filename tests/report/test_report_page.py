@@ -21,7 +21,7 @@ import pytest
 import report_sample as sample
 
 from shadowgraph.errors import DataError, SpecError
-from shadowgraph.report.report import render_audit, render_study, study_picture
+from shadowgraph.report.report import render_audit, render_study, study_pictures
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
 BUDGET = 500_000
@@ -248,12 +248,13 @@ def test_a_newer_schema_is_refused_with_advice() -> None:
 
 
 def test_a_figure_stands_alone_as_an_svg_file() -> None:
-    text = study_picture(sample.study())
+    pictures = study_pictures(sample.study())
+    assert list(pictures) == ["endpoints", "heatmap", "spectra", "training", "scatter", "forest"]
+    text = pictures["heatmap"]
     root = ElementTree.fromstring(text)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert "prefers-color-scheme" in text
-    with pytest.raises(DataError, match="nothing"):
-        study_picture(sample.study(), "nothing")
+    assert "scatter" not in study_pictures(sample.study() | {"scores": []})
 
 
 def test_the_audit_page_names_codes_fates_and_what_was_skipped() -> None:

@@ -195,7 +195,7 @@ def report_command(
       shadowgraph study report out/first-light --figures figures
     """
     from shadowgraph.artifact import write_bytes
-    from shadowgraph.report.report import PICTURES, render_study, study_picture
+    from shadowgraph.report.report import render_study, study_pictures
     from shadowgraph.report.text import study_table
     from shadowgraph.study.layout import Layout
 
@@ -205,8 +205,8 @@ def report_command(
     result = _result(layout)
     write_bytes(layout.report, render_study(result).encode())
     if figures is not None:
-        for key in PICTURES:
-            write_bytes(figures / f"{key}.svg", study_picture(result, key).encode())
+        for key, text in study_pictures(result).items():
+            write_bytes(figures / f"{key}.svg", text.encode())
     if as_json:
         emit_json(result)
         return

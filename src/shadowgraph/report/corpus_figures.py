@@ -22,9 +22,9 @@ from shadowgraph.report.corpus_parts import (
     reason,
     spectrum_table,
 )
-from shadowgraph.report.figures import Plate, label
 from shadowgraph.report.numerals import percent, sensible, trimmed
 from shadowgraph.report.palette import SEQUENTIAL
+from shadowgraph.report.plates import Plate, label
 from shadowgraph.report.record import Record
 from shadowgraph.report.svg import inline
 from shadowgraph.report.tables import Cell, Table, words

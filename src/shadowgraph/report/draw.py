@@ -90,10 +90,38 @@ def rule(axes: Axes, axis: str = "y") -> None:
     axes.grid(visible=True, axis="y" if axis == "y" else "x", color=light("grid"), linewidth=0.8)
 
 
-def head(axes: Axes, text: str, *, offset: float = 12.0) -> None:
-    """The name of the vertical quantity, set flush left above the plot in place of a rotated label."""
-    axes.annotate(text, (0, 1), (0, offset), xycoords="axes fraction", textcoords="offset points",
+def head(axes: Axes, text: str, *, offset: float = 12.0, left: float = 0.0) -> None:
+    """The name of the vertical quantity, set above the plot in place of a rotated label.
+
+    Args:
+        axes: where to write.
+        text: the words.
+        offset: height above the plot, pixels.
+        left: how far before the plot the words begin, pixels.
+    """
+    axes.annotate(text, (0, 1), (-left, offset), xycoords="axes fraction", textcoords="offset points",
                   fontsize=SIZE, color=light("ink"), ha="left", va="bottom", annotation_clip=False)  # fmt: skip
+
+
+def note_under(axes: Axes, text: str, *, left: float = 0.0) -> None:
+    """A second, quieter line between the name of a plot and the plot."""
+    axes.annotate(text, (0, 1), (-left, 12), xycoords="axes fraction", textcoords="offset points", fontsize=SMALL,
+                  color=light("muted"), ha="left", va="bottom", annotation_clip=False)  # fmt: skip
+
+
+def side_note(axes: Axes, text: str, y: float, *, role: str = "ink", bold: bool = False) -> None:
+    """The name of a row, flush right in the left margin.
+
+    Args:
+        axes: where to write.
+        text: the words.
+        y: height of their middle, data coordinate.
+        role: role of the colour, a key of `palette.ROLES`.
+        bold: whether the words are bold.
+    """
+    axes.annotate(text, (0, y), (-8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                  fontsize=SMALL, color=light(role), ha="right", va="center", annotation_clip=False,
+                  fontweight="bold" if bold else "normal")  # fmt: skip
 
 
 def foot(axes: Axes, text: str, *, offset: float = 30.0) -> None:
@@ -184,6 +212,11 @@ def zero_line(axes: Axes, *, vertical: bool = True) -> None:
     """The line of no difference."""
     draw = axes.axvline if vertical else axes.axhline
     draw(0, color=light("axis"), linewidth=1.0, zorder=1)
+
+
+def gaps(values: Sequence[float | None]) -> list[float]:
+    """Numbers to draw, a missing one as nan, which breaks a line."""
+    return [float("nan") if item is None else item for item in values]
 
 
 def span(values: Sequence[float], pad: float = 0.06, *, zero: bool = False) -> tuple[float, float]:

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from shadowgraph.report import draw
-from shadowgraph.report.figures import Plate, label
-from shadowgraph.report.numerals import missing, with_interval
+from shadowgraph.report.forest import forest, margin_row, row_of
+from shadowgraph.report.links import own_gains, own_plate
 from shadowgraph.report.palette import ArmStyle, light
-from shadowgraph.report.record import Quantity, Record
+from shadowgraph.report.plates import Plate, label
+from shadowgraph.report.record import Record
 from shadowgraph.report.svg import inline
 from shadowgraph.report.tables import (
     MEANING,
     MEASURES,
+    TESTED,
     Cell,
     Table,
     arm_cell,
@@ -29,13 +31,16 @@ from shadowgraph.report.tables import (
     effect_table,
     effects_of,
     endpoint_name,
+    exceptions_of,
+    key_of,
     outside_of,
-    pair_of,
     raw,
     score_of,
+    several,
+    variant_name,
 )
 
-VARIANTS = "variants of K"  # one panel for all readings "K:…" of the primary pair
+VARIANTS = "variants of K"  # one panel for all "K:…" and "K@…" of a primary test
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ def scatter_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
         "it holds no family an arm trained on. All splits are in the table of scores."
     )
     columns = ["arm", ">draw", "measure", ">gain inside", ">gain outside"]
+    if not panels and own_gains(study):
+        return own_plate(study, styles)
     return Plate("scatter", "Inside and outside the benchmark", caption, panels, Table(columns, rows).cut(),
                  absent="The result holds no scores of runs against the base.")  # fmt: skip
 
@@ -134,92 +141,46 @@ def _scatter(marks: Sequence[tuple[str, float, float]], styles: Mapping[str, Arm
 
 
 def forest_plate(study: Record) -> Plate:
-    """Every effect with its interval: a panel an endpoint, one for the variants of K, one for equivalence."""
-    effects = effects_of(study)
-    primary = study.record("primary").data
+    """Every effect with its interval: a panel an endpoint, one for the variants of K, one for equivalence.
+
+    Where the plan has several tests, their readings stand in a figure of their own and only what belongs to them is
+    here: variants of K, other endpoints, equivalence.
+    """
+    apart = several(study)
+    effects = [effect for effect in effects_of(study) if not apart or effect.text("role") not in ("reading", *TESTED)]
+    strays = exceptions_of(study)
     panels: list[Markup] = []
-    for position, group in enumerate(dict.fromkeys(map(_group, effects))):
-        own = [effect for effect in effects if _group(effect) == group]
-        rows = [_row(effect, main=effect.data is primary) for effect in own]
-        unit = ", nats" if group in {"K", VARIANTS, "K_emb", "log_norm"} else ""
-        title = f"difference of {label(endpoint_name(group), 30)}{unit}"
-        panels.append(_forest(rows, f"forest-{position}", title, margin=False))
-    tests = [_test_row(test) for test in study.records("equivalence")]
+    for position, group in enumerate(dict.fromkeys(_group(effect, apart) for effect in effects)):
+        own = [effect for effect in effects if _group(effect, apart) == group]
+        rows = [row_of(effect, effect_name(effect), main=effect.text("role") == "primary",
+                       against=key_of(effect) in strays)
+                for effect in own]  # fmt: skip
+        endpoint, test = group
+        unit = ", nats" if endpoint in {"K", VARIANTS, "K_emb", "log_norm"} and own[0].text("kind") != "trend" else ""
+        title = f"difference of {label(endpoint_name(endpoint), 30)}{unit}"
+        panels.append(forest(rows, f"forest-{position}", title, note=label(test, 60)))
+    tests = [margin_row(test) for test in study.records("equivalence")]
     if tests:
-        panels.append(_forest(tests, "forest-margin", "difference in units of its equivalence margin", margin=True))
+        panels.append(forest(tests, "forest-margin", "difference in units of its equivalence margin", margin=True))
     caption = (
         "Estimates with their intervals over draws; the filled mark is the primary effect, fixed before the first run. "
         "Where an effect cannot be estimated, the reason stands in its place. In the last panel an interval inside the "
         "band shows equivalence, one wholly outside a difference beyond the margin; one across an edge decides nothing."
     )
-    return Plate("forest", "Effects with intervals", caption, panels, effect_table(study), "stack", legend=False,
+    if apart:
+        caption = (
+            "What belongs to the tests above: variants of K, which must keep the sign of the primary reading, other "
+            "endpoints, and equivalence, where an interval inside the band shows it, one wholly outside a difference "
+            "beyond the margin, and one across an edge decides nothing."
+        )
+    if strays:
+        caption += " In colour: against the sign of its primary test."
+    title = "Variants, other endpoints, equivalence" if apart else "Effects with intervals"
+    return Plate("forest", title, caption, panels, effect_table(study), "stack", legend=False,
                  absent="The result holds no effects.")  # fmt: skip
 
 
-def _group(effect: Record) -> str:
-    """The panel of an effect: its endpoint, or that of all variants of K."""
-    endpoint = effect.text("endpoint")
-    return VARIANTS if endpoint.startswith("K:") else endpoint
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    name: str
-    estimate: Quantity
-    interval: tuple[float, float] | None
-    text: str
-    main: bool = False
-
-
-def _row(effect: Record, *, main: bool) -> _Row:
-    estimate, interval = effect.number("estimate"), effect.interval()
-    text = missing(estimate) if estimate.value is None else with_interval(estimate, interval)
-    endpoint = effect.text("endpoint")
-    variant = endpoint.removeprefix("K:").replace("_", " ") if endpoint.startswith("K:") else ""
-    return _Row(variant or effect_name(effect), estimate, interval, text, main)
-
-
-def _test_row(test: Record) -> _Row:
-    estimate, interval, margin = test.number("estimate"), test.interval(), test.number("margin").value
-    name = f"{test.text('name') or pair_of(test)}, {endpoint_name(test.text('endpoint'))}"
-    if not margin or estimate.value is None:
-        return _Row(name, Quantity(None, estimate.status or "no margin"), None, estimate.status or "no margin")
-    scaled = None if interval is None else (interval[0] / margin, interval[1] / margin)
-    return _Row(name, Quantity(estimate.value / margin), scaled, with_interval(estimate, interval))
-
-
-def _forest(rows: Sequence[_Row], key: str, title: str, *, margin: bool) -> Markup:
-    bounds = [bound for row in rows if row.interval for bound in row.interval]
-    bounds += [row.estimate.value for row in rows if row.estimate.value is not None]
-    if margin:
-        bounds += [-1.2, 1.2]
-    with draw.drawing():
-        figure = draw.canvas(460, 70 + 46 * len(rows))
-        axes = draw.plot_area(figure, 10, 36, 10, 26)
-        axes.set_xlim(*draw.span(bounds, 0.05, zero=True))
-        axes.set_ylim(len(rows) - 0.45, -0.75)
-        axes.set_yticks([])
-        draw.few_ticks(axes, "x", 6)
-        for position, row in enumerate(rows):
-            _mark(axes, row, position, margin=margin)
-            draw.row_note(axes, label(row.name, 44), position - 0.46, bold=row.main)
-            role = "muted" if row.estimate.value is None else "ink"
-            draw.row_note(axes, label(row.text, 30), position - 0.46, role=role, end=True)
-        draw.head(axes, title)
-        told = "; ".join(f"{label(row.name, 60)}: {row.text}" for row in rows)
-        return inline(figure, key, f"Forest plot: {title}", f"{told}.")
-
-
-def _mark(axes: draw.Axes, row: _Row, position: int, *, margin: bool) -> None:
-    """One estimate with its interval beside the line of no difference; nothing where there is no estimate."""
-    if row.estimate.value is None:
-        return
-    if margin:
-        axes.fill_between([-1, 1], position - 0.22, position + 0.22, facecolor=light("band"), linewidth=0)
-    axes.plot([0, 0], [position - 0.22, position + 0.22], color=light("axis"), linewidth=1.0)
-    if row.interval is not None:
-        axes.plot(list(row.interval), [position, position], color=light("ink"), linewidth=2.6 if row.main else 1.6,
-                  clip_on=False)  # fmt: skip
-    axes.plot([row.estimate.value], [position], marker="D" if row.main else "o", markersize=9 if row.main else 7,
-              color=light("ink") if row.main else light("paper"), markeredgecolor=light("ink"), markeredgewidth=1.6,
-              clip_on=False)  # fmt: skip
+def _group(effect: Record, apart: bool) -> tuple[str, str]:
+    """The panel of an effect: its endpoint, or that of all variants of K; of several tests also which it belongs to."""
+    endpoint = VARIANTS if variant_name(effect.text("endpoint")) else effect.text("endpoint")
+    return endpoint, (effect.text("of") or effect.text("name")) if apart and endpoint == VARIANTS else ""

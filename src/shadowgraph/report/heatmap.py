@@ -1,57 +1,27 @@
 # pyright: reportUnknownMemberType=false
 """The heat map: layers down, slots across, one shared scale, grey where nothing was analysed.
 
-Here live: the map of differences between the two primary arms and the small map of each arm.
-Not here: other figures.
+Here live: maps of differences, small maps of arms, and their scales.
+Not here: which maps a page shows and their twins (maps.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 from markupsafe import Markup
 
 from shadowgraph.report import draw
-from shadowgraph.report.figures import Plate, label
 from shadowgraph.report.numerals import fixed, sensible
 from shadowgraph.report.palette import DIVERGING, SEQUENTIAL, light
-from shadowgraph.report.record import Quantity, Record
+from shadowgraph.report.plates import label
+from shadowgraph.report.record import Record
 from shadowgraph.report.svg import inline
-from shadowgraph.report.tables import Cell, Table, raw, value
 
 Grid = list[list[float | None]]  # one row a slot, one column a layer, as in the result
 BANDS = 32
 TINY = 9.5
-
-
-def heat_plate(study: Record) -> Plate:
-    """Difference of k between the two primary arms by layer and slot, then k of each arm."""
-    heat = study.record("heatmap")
-    slots, layers = heat.texts("slots"), heat.texts("layers")
-    grids = {name: grid_of(heat.record("arms"), name, len(slots), len(layers)) for name in heat.record("arms").data}
-    pair = [name for name in study.record("primary").texts("arms") if name in grids][:2]
-    panels: list[Markup] = []
-    rows, banded = bands(layers)
-    if grids and slots and layers:
-        if len(pair) == 2:
-            panels.append(_difference(slots, rows, _less(band(grids[pair[0]]), band(grids[pair[1]])), pair))
-        panels += small_maps({name: band(grid) for name, grid in grids.items()}, slots, rows)
-    caption = _caption(pair) + (" Neighbouring layers are averaged into bands of depth." if banded else "")
-    twin = _twin(heat, grids, slots, layers, pair)
-    return Plate("heatmap", "Where the update is concentrated", caption, panels, twin, "heat", legend=False,
-                 absent="The result holds no map of layers and slots.")  # fmt: skip
-
-
-def _caption(pair: Sequence[str]) -> str:
-    tail = "Rows are layers in order of depth, columns the slots of a block. Grey with a stroke: no number."
-    if len(pair) < 2:
-        return f"Mean k over draws, by arm, on one scale. {tail}"
-    return (
-        f"Large map: k of {label(pair[0])} minus k of {label(pair[1])}, mean over draws; the foot row is the mean over "
-        f"layers. Warm where {label(pair[0])} is the more concentrated, cool where {label(pair[1])} is. Small maps: k "
-        f"of each arm, all on one scale. {tail} Layers are repeated measures of the same runs, not samples."
-    )
 
 
 def grid_of(arms: Record, name: str, slots: int, layers: int) -> Grid:
@@ -89,7 +59,8 @@ def _cuts(size: int) -> list[int]:
     return [size * step // BANDS for step in range(BANDS + 1)]
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """Mean of the numbers there are."""
     known = [item for item in values if item is not None]
     return sum(known) / len(known) if known else None
 
@@ -98,14 +69,7 @@ def band(grid: Grid) -> Grid:
     """A grid with neighbouring layers averaged, when there are more than 32."""
     if not grid or len(grid[0]) <= BANDS:
         return grid
-    return [[_mean(row[a:b]) for a, b in pairwise(_cuts(len(row)))] for row in grid]
-
-
-def _less(first: Grid, second: Grid) -> Grid:
-    return [
-        [None if a is None or b is None else a - b for a, b in zip(left, right, strict=True)]
-        for left, right in zip(first, second, strict=True)
-    ]
+    return [[mean_of(row[a:b]) for a, b in pairwise(_cuts(len(row)))] for row in grid]
 
 
 def step_of(number: float, low: float, high: float, steps: int) -> int:
@@ -125,32 +89,53 @@ def step_of(number: float, low: float, high: float, steps: int) -> int:
     return min(steps - 1, max(0, int((number - low) / (high - low) * steps)))
 
 
-def _difference(slots: Sequence[str], rows: Sequence[str], grid: Grid, pair: Sequence[str]) -> Markup:
+def difference_map(slots: Sequence[str], rows: Sequence[str], grid: Grid, key: str, title: str, *,
+                   ends: tuple[str, str], marked: Collection[tuple[int, int]] = (),
+                   name: str = "") -> Markup:  # fmt: skip
+    """A large map of differences of k with the mean of every slot under it.
+
+    Args:
+        slots: names of the columns.
+        rows: names of the rows, layers or bands.
+        grid: one list a slot, one number a row; None where there is none.
+        key: prefix of ids, unique on the page.
+        title: accessible name.
+        ends: what the cool and the warm end of the scale mean.
+        marked: (slot, row) of the cells that get a dot.
+        name: stands over the map.
+
+    Returns:
+        SVG of the map with its scale.
+    """
     known = [abs(item) for column in grid for item in column if item is not None]
     limit = draw.nice_limit(max(known, default=0.0) or 0.1)
     tall = max(9.0, min(34.0, 560 / max(1, len(rows))))
-    width, height = 460.0, 40 + tall * (len(rows) + 1.35) + 66
+    top = 40.0 + (22 if name else 0)
+    width, height = 460.0, top + tall * (len(rows) + 1.35) + 66
     with draw.drawing():
         figure = draw.canvas(width, height)
         axes = _page(figure, width, height)
-        left, top, wide = 46.0, 40.0, (width - 54) / len(slots)
-        means = [_mean(column) for column in grid]
+        left, wide = 46.0, (width - 54) / len(slots)
+        if name:
+            draw.note(axes, label(name, 52), 6, 10, size=draw.SIZE, bold=True)
+        means = [mean_of(column) for column in grid]
         for column, slot in enumerate(slots):
             draw.note(axes, label(slot, 9), left + (column + 0.5) * wide, top - 11, role="muted", ha="center")
             for row, number in enumerate([*grid[column], means[column]]):
                 y = top + tall * (row + (0.35 if row == len(rows) else 0))
                 _cell(axes, (left + column * wide, y, wide, tall), number, (-limit, limit), "d")
-        for row, name in enumerate(rows):
+                if (column, row) in marked:
+                    axes.plot([left + (column + 1) * wide - 7], [y + 7], marker="o", markersize=4.5, color=light("ink"),
+                              markeredgecolor=light("paper"), markeredgewidth=0.8)  # fmt: skip
+        for row, depth in enumerate(rows):
             if tall >= 11 or row % 3 == 0:
-                draw.note(axes, label(name, 7), left - 8, top + tall * (row + 0.5), role="muted", ha="right")
+                draw.note(axes, label(depth, 7), left - 8, top + tall * (row + 0.5), role="muted", ha="right")
         draw.note(axes, "mean", left - 8, top + tall * (len(rows) + 0.85), role="muted", ha="right")
         draw.note(axes, "layer", left - 8, top - 11, role="muted", ha="right")
-        _scale(axes, (left, height - 40, width - 54), (-limit, limit), "d",
-               (f"{label(pair[1], 10)} more concentrated", f"{label(pair[0], 10)} more concentrated"))  # fmt: skip
-        title = f"Difference of k, {label(pair[0])} minus {label(pair[1])}, by layer and slot"
+        _scale(axes, (left, height - 40, width - 54), (-limit, limit), "d", ends)
         told = [f"{label(slot, 9)} {fixed(mean, 2, sign=True)}" for slot, mean in zip(slots, means, strict=True)
                 if mean is not None]  # fmt: skip
-        return inline(figure, "heat", title, f"Mean over layers: {', '.join(told)}.")
+        return inline(figure, key, title, f"Mean over layers: {', '.join(told)}.")
 
 
 def small_maps(grids: Mapping[str, Grid], slots: Sequence[str], rows: Sequence[str], *,
@@ -194,7 +179,7 @@ def _small(key: str, name: str, grid: Grid, slots: Sequence[str], rows: Sequence
         axes = _page(figure, width, height)
         left = 6.0 if not any(rows) else 34.0
         top, wide = 44.0, (width - 6 - left) / len(slots)
-        mean = _mean([_mean(column) for column in grid])
+        mean = mean_of([mean_of(column) for column in grid])
         draw.note(axes, label(name, 22), 6, 10, size=draw.SIZE, bold=True)
         if mean is not None:
             draw.note(axes, f"mean {fixed(mean, 2)}", width - 6, 10, role="muted", ha="right")
@@ -257,20 +242,3 @@ def _scale(axes: draw.Axes, box: tuple[float, float, float], limits: tuple[float
     draw.note(axes, f"{ends[1]}  {texts[1]}".strip(), x + wide, y + 19, role="muted", ha="right")
     if sign:
         draw.note(axes, "0", x + wide / 2, y + 19, role="muted", ha="center")
-
-
-def _twin(heat: Record, grids: Mapping[str, Grid], slots: Sequence[str], layers: Sequence[str],
-          pair: Sequence[str]) -> Table:  # fmt: skip
-    rows: list[list[Cell]] = []
-    reason = Quantity(None, heat.reason("arms"))
-    for column, slot in enumerate(slots):
-        for row, layer in enumerate(layers):
-            numbers = {name: grid[column][row] for name, grid in grids.items()}
-            cells = [value(reason) if number is None else raw(number) for number in numbers.values()]
-            if len(pair) == 2:
-                first, second = numbers[pair[0]], numbers[pair[1]]
-                gap = None if first is None or second is None else first - second
-                cells.append(value(reason) if gap is None else raw(gap, sign=True))
-            rows.append([Cell(slot), Cell(layer), *cells])
-    extra = [f">{pair[0]} − {pair[1]}"] if len(pair) == 2 else []
-    return Table(["slot", ">layer", *(f">{name}" for name in grids), *extra], rows).cut()

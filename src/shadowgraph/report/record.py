@@ -94,6 +94,11 @@ class Record:
             return list(cast("list[Any]", value))
         raise self.fault(key, "a list")
 
+    def sizes(self, key: str = "n") -> str:
+        """Sizes of samples, one number or a list of them, as "5 + 5"; missing is empty."""
+        value = self.data.get(key)
+        return " + ".join(self.texts(key)) if isinstance(value, list | tuple) else self.text(key)
+
     def record(self, key: str) -> Record:
         """A nested object; missing is empty."""
         value = self.data.get(key)

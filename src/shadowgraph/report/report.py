@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from shadowgraph.errors import DataError, printable
+from shadowgraph.errors import printable
+from shadowgraph.report import tables
+from shadowgraph.report.facts import facts_of
 from shadowgraph.report.palette import ArmStyle, stylesheet
 from shadowgraph.report.record import Record, open_result
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from shadowgraph.report.figures import Plate
+    from shadowgraph.report.plates import Plate
 
 LADDER = {
     "L0": "description of the runs at hand, without inference beyond them",
@@ -86,19 +88,22 @@ def render_study(result: Mapping[str, Any]) -> str:
         DataError: when the result is of another kind or a value has the wrong type; names the place.
         SpecError: when the schema is newer than this version.
     """
-    from shadowgraph.report import tables
-    from shadowgraph.report.figures import styles_of
+    from shadowgraph.report import contrasts
+    from shadowgraph.report.plates import legend_of, many_arms, styles_of
 
     study = open_result(result, "study")
     return page(
         "study.html.j2",
         styles_of(study),
         study=study,
-        plates=_plates(study),
+        plates=plates_of(study),
         tables=tables,
+        contrasts=contrasts,
+        legend=legend_of(study),
+        many=many_arms(study),
         answer=study.record("answer"),
-        level=_level(study.record("answer")),
-        facts=_facts(study),
+        level=level_of(study.record("answer")),
+        facts=facts_of(study),
         novel=[arm.text("name", "unnamed") for arm in study.records("arms") if arm.flag("novel")],
     )
 
@@ -116,7 +121,6 @@ def render_audit(result: Mapping[str, Any]) -> str:
         DataError: when the result is of another kind or a value has the wrong type; names the place.
         SpecError: when the schema is newer than this version.
     """
-    from shadowgraph.report import tables
     from shadowgraph.report.audit_parts import check_table, endpoint_rows, heat_maps, skipped_table
 
     audit = open_result(result, "audit")
@@ -126,7 +130,7 @@ def render_audit(result: Mapping[str, Any]) -> str:
         {},
         audit=audit,
         verdict=verdict,
-        level=_level(verdict),
+        level=level_of(verdict),
         endpoint=endpoint_rows(audit),
         checks=check_table(audit),
         skipped=skipped_table(audit),
@@ -135,46 +139,56 @@ def render_audit(result: Mapping[str, Any]) -> str:
     )
 
 
-PICTURES = ("endpoints", "heatmap", "spectra", "training", "scatter", "forest")
-
-
-def study_picture(result: Mapping[str, Any], key: str = "heatmap") -> str:
-    """Render the first panel of one figure of a study as an SVG file of its own, for a README or a slide.
+def study_pictures(result: Mapping[str, Any]) -> dict[str, str]:
+    """Render the first panel of every figure of a study as an SVG file of its own, for a README or a slide.
 
     Args:
         result: the parsed `result.json` of kind "study".
-        key: one of `PICTURES`.
 
     Returns:
-        A standalone SVG document that follows light and dark mode; equal results give equal text.
-
-    Raises:
-        DataError: when the result has no such figure.
+        Key of the figure → standalone SVG document that follows light and dark mode, for the figures that the result
+        has something for; equal results give equal text.
     """
-    panels = [plate.panels for plate in _plates(open_result(result, "study")) if plate.key == key]
-    if not panels or not panels[0]:
-        raise DataError(f"the result has no figure {key!r}", where="result.json")
-    text = str(panels[0][0])
+    return {plate.key: standalone(plate.panels[0]) for plate in plates_of(open_result(result, "study")) if plate.panels}
+
+
+def standalone(panel: Markup) -> str:
+    """One panel of a page as an SVG file of its own that follows light and dark mode."""
+    text = str(panel)
     end = text.index(">")
     sheet = stylesheet() + "svg{background:var(--paper);font-family:Helvetica,Arial,sans-serif}"
     return f'{text[:end]} xmlns="http://www.w3.org/2000/svg"><style>{sheet}</style>{text[end + 1 :]}\n'
 
 
-def _plates(study: Record) -> list[Plate]:
-    """The figures of a study in the order of the page."""
+def plates_of(study: Record) -> list[Plate]:
+    """The figures of a study in the order of the page; what only some plans ask for is there when they do."""
+    from shadowgraph.report.affinity import affinity_plate
+    from shadowgraph.report.contrasts import contrast_plate
+    from shadowgraph.report.doses import dose_plate
     from shadowgraph.report.effects import forest_plate, scatter_plate
-    from shadowgraph.report.figures import endpoint_plate, spectra_plate, styles_of, training_plate
-    from shadowgraph.report.heatmap import heat_plate
+    from shadowgraph.report.figures import endpoint_plate, spectra_plate
+    from shadowgraph.report.links import link_plate
+    from shadowgraph.report.maps import heat_plate
+    from shadowgraph.report.mixtures import mixture_plate
+    from shadowgraph.report.plates import styles_of
+    from shadowgraph.report.strata import label_plate
+    from shadowgraph.report.training import training_plate
 
     styles = styles_of(study)
-    return [
+    plates = [contrast_plate(study)] if tables.contrasts_of(study) else []
+    plates += [dose_plate(study, styles)] if study.records("trends") else []
+    plates += [label_plate(study)] if study.record("label").data else []
+    plates += [affinity_plate(study, styles)] if study.record("affinity").data else []
+    plates += [mixture_plate(study, styles)] if study.records("mixture") else []
+    plates += [
         endpoint_plate(study, styles),
         heat_plate(study),
         spectra_plate(study, styles),
         training_plate(study, styles),
         scatter_plate(study, styles),
-        forest_plate(study),
     ]
+    plates += [link_plate(study, styles)] if study.records("link") else []
+    return [*plates, forest_plate(study)]
 
 
 def page(template: str, styles: Mapping[str, ArmStyle], **context: object) -> str:
@@ -184,47 +198,7 @@ def page(template: str, styles: Mapping[str, ArmStyle], **context: object) -> st
     return "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
 
 
-def _level(record: Record) -> tuple[str, str]:
+def level_of(record: Record) -> tuple[str, str]:
     """The claim level and what it allows one to say."""
     level = record.text("claim_level")
     return (level or "no claim", LADDER.get(level, "the result states no level of the ladder L0 to L4"))
-
-
-def _facts(study: Record) -> list[tuple[str, str, str, bool]]:
-    """The few numbers under the answer: name, number or reason, small print, whether it is a number.
-
-    The readings of the primary contrast come first, then one line for each pair of arms tested for equivalence; a pair
-    counts as equivalent only when every one of its tests says so.
-    """
-    from shadowgraph.report import tables
-    from shadowgraph.report.numerals import missing, percent, probability, trimmed, with_interval
-
-    facts: list[tuple[str, str, str, bool]] = []
-    primary = study.record("primary")
-    for effect in tables.effects_of(study):
-        if (effect.text("endpoint"), effect.texts("arms")) != (primary.text("endpoint"), primary.texts("arms")):
-            continue
-        estimate, level = effect.number("estimate"), effect.number("level").value
-        small = [f"{percent(level)} interval" if level else "", f"p {_equals(probability(effect.number('p')))}",
-                 f"draws {' + '.join(effect.texts('n'))}" if effect.texts("n") else ""]  # fmt: skip
-        known = estimate.value is not None
-        name = f"Difference of {tables.endpoint_name(effect.text('endpoint'))}, {effect.text('reading') or 'primary'}"
-        number = with_interval(estimate, effect.interval())
-        facts.append((name, number, ", ".join(part for part in small if part) if known else "", known))
-    tests = study.records("equivalence")
-    for pair in dict.fromkeys(tables.pair_of(test) for test in tests):
-        own = [test for test in tests if tables.pair_of(test) == pair]
-        fates = [test.flag("equivalent") for test in own]
-        parts: list[str] = []
-        for test in own:
-            margin = test.number("margin")
-            width = missing(margin) if margin.value is None else f"±\u00a0{trimmed(margin.value)}"
-            fate = tables.fate_of(test).text.removeprefix("equivalence ")
-            parts.append(f"{tables.endpoint_name(test.text('endpoint'))}: {fate} (margin\u00a0{width})")
-        number = "equivalent" if all(fates) else "not shown" if False in fates else "not tested"
-        facts.append((f"Equivalence, {pair}", number, "; ".join(parts), None not in fates))
-    return facts
-
-
-def _equals(text: str) -> str:
-    return text if text.startswith("<") else f"= {text}"

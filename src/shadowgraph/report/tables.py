@@ -34,13 +34,21 @@ BALANCE = {
     "benchmark_family_share": "share from the benchmark's families",
     "documents": "documents",
     "tokens": "tokens",
+    "boundary_share": "documents begun for each token",
+    "sources_per_batch": "sources in a batch",
+    "effective_sources": "effective sources",
+    "conditional_entropy": "entropy of a token given the one before, nats",
+    "unique_tokens": "unique tokens",
 }
+TESTED = ("primary", "secondary")  # roles of what the plan tests
+COLUMNS_SHOWN = 8  # more arms than this stand in rows
 ROWS_SHOWN = 400
 
 
 def endpoint_name(key: str) -> str:
     """An endpoint in words."""
-    return dict(ENDPOINTS).get(key, key.replace("_", " "))
+    variant = variant_name(key)
+    return f"K, {variant}" if variant else dict(ENDPOINTS).get(key, key.replace("_", " "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,16 @@ def raw(number: float | None, *, sign: bool = False) -> Cell:
     return value(Quantity(number), sign=sign)
 
 
+def effect_cell(row: Record, key: str = "estimate") -> Cell:
+    """An estimate with its interval, or its reason."""
+    return value(row.number(key), with_interval(row.number(key), row.interval()))
+
+
+def p_cell(row: Record, key: str = "p") -> Cell:
+    """A p-value, or its reason."""
+    return value(row.number(key), probability(row.number(key)))
+
+
 def arm_names(study: Record) -> list[str]:
     """Arms in the order of the result."""
     return [arm.text("name", "unnamed") for arm in study.records("arms")]
@@ -131,20 +149,28 @@ def run_table(study: Record) -> Table:
 
 
 def balance_table(study: Record) -> Table:
-    """The balance sheet: how alike the arms' documents are, means ± standard deviations over draws."""
+    """The balance sheet: how alike the arms' documents are, means ± standard deviations over draws.
+
+    A column an arm, or, where arms are many, a row an arm.
+    """
     arms = study.records("arms")
     present = [key for arm in arms for key in arm.record("balance").data]
     keys = [*(key for key in BALANCE if key in present), *sorted(set(present) - set(BALANCE))]
-    rows: list[list[Cell]] = []
-    for key in keys:
-        row = [Cell(BALANCE.get(key, key.replace("_", " ")))]
-        for arm in arms:
-            one = arm.record("balance").record(key)
-            missed = any(not item.flag("met") and item.text("key") == key for item in arm.records("calipers"))
-            cell = value(one.number("mean"), with_sd(one.number("mean"), one.number("sd")))
-            row.append(Cell(cell.text, "off", "") if missed and not cell.css else cell)
-        rows.append(row)
-    return Table(["", *(f">{name}" for name in arm_names(study))], rows)
+    cells = {arm.text("name", "unnamed"): [_balance_cell(arm, key) for key in keys] for arm in arms}
+    names = [BALANCE.get(key, key.replace("_", " ")) for key in keys]
+    if len(arms) > COLUMNS_SHOWN:
+        rows = [[arm_cell(arm), *own] for arm, own in cells.items()]
+        return Table(["arm", *(f">{name}" for name in names)], rows)
+    rows = [[Cell(name), *(own[place] for own in cells.values())] for place, name in enumerate(names)]
+    return Table(["", *(f">{name}" for name in cells)], rows)
+
+
+def _balance_cell(arm: Record, key: str) -> Cell:
+    """One quantity of one arm, underlined where it misses a caliper."""
+    one = arm.record("balance").record(key)
+    missed = any(not item.flag("met") and item.text("key") == key for item in arm.records("calipers"))
+    cell = value(one.number("mean"), with_sd(one.number("mean"), one.number("sd")))
+    return Cell(cell.text, "off", "") if missed and not cell.css else cell
 
 
 def caliper_table(study: Record) -> Table:
@@ -217,10 +243,50 @@ def score_tables(study: Record) -> list[tuple[str, Table]]:
     return tables
 
 
-def effects_of(study: Record) -> list[Record]:
-    """The primary effect, when present, and every contrast."""
+def primaries_of(study: Record) -> list[Record]:
+    """Every primary test, unmatched."""
     primary = study.record("primary")
-    return [*([primary] if primary.data else []), *study.records("contrasts")]
+    return study.records("primaries") or ([primary] if primary.data else [])
+
+
+def effects_of(study: Record) -> list[Record]:
+    """The primary tests, when present, and every contrast."""
+    return [*primaries_of(study), *study.records("contrasts")]
+
+
+def several(study: Record) -> bool:
+    """Whether the plan has more tests than one primary contrast."""
+    tests = tests_of(study)
+    return len(tests) > 1 or any(test.text("kind", "contrast") != "contrast" for test in tests)
+
+
+def tests_of(study: Record) -> list[Record]:
+    """The primary tests and then the secondary ones, each in its unmatched reading."""
+    return [*primaries_of(study), *(row for row in study.records("contrasts") if row.text("role") == "secondary")]
+
+
+def contrasts_of(study: Record) -> list[Record]:
+    """The contrasts and the label among several tests; empty when one contrast is all there is, or none."""
+    tests = [test for test in tests_of(study) if test.text("kind") != "trend"] if several(study) else []
+    return tests if any(test.text("kind") != "label" for test in tests) else []
+
+
+def key_of(effect: Record) -> tuple[str, str, str]:
+    """Test, endpoint and reading, which name a row."""
+    return effect.text("name"), effect.text("endpoint"), effect.text("reading")
+
+
+def exceptions_of(study: Record) -> set[tuple[str, str, str]]:
+    """The rows whose sign is against that of their primary test."""
+    return {key_of(item) for item in study.records("exceptions")}
+
+
+def variant_name(endpoint: str) -> str:
+    """The name of a variant of K ("K:stable_rank", "K:only_up", "K@40"); empty for other endpoints."""
+    if endpoint.startswith("K@"):
+        return f"at step {endpoint[2:]}"
+    name = endpoint.removeprefix("K:") if endpoint.startswith("K:") else ""
+    return f"{name[5:]} alone" if name.startswith("only_") else name.replace("_", " ")
 
 
 def pair_of(effect: Record) -> str:
@@ -237,22 +303,21 @@ def effect_name(effect: Record) -> str:
 
 
 def effect_table(study: Record) -> Table:
-    """Every effect with interval, p, sizes and method."""
-    primary = study.record("primary")
+    """Every effect with interval, p, sizes and method, or the reason for no number in its place."""
     rows: list[list[Cell]] = []
     for effect in effects_of(study):
         level = effect.number("level")
         rows.append([
-            Cell(effect_name(effect), "primary" if effect.data is primary.data else ""),
+            Cell(effect_name(effect), "primary" if effect.text("role") == "primary" else ""),
             words(endpoint_name(effect.text("endpoint"))),
-            value(effect.number("estimate"), with_interval(effect.number("estimate"), effect.interval())),
+            effect_cell(effect),
             value(level, percent(level.value) if level.value is not None else None),
-            value(effect.number("p"), probability(effect.number("p"))),
-            words(", ".join(effect.texts("n"))),
+            p_cell(effect),
+            words(effect.sizes()),
             value(effect.number("hedges_g")),
             value(effect.number("cliffs_delta")),
             words(" to ".join(sensible(item) for item in effect.numbers("support") if item is not None)),
-            words(effect.text("method")),
+            words(effect.text("reason") or effect.text("method")),
         ])  # fmt: skip
     columns = ["effect", "endpoint", ">estimate [interval]", ">level", ">p", ">draws", ">Hedges g", ">Cliff δ",
                ">common support", "method"]  # fmt: skip
@@ -267,10 +332,10 @@ def equivalence_table(study: Record) -> Table:
         rows.append([
             words(test.text("name") or pair_of(test)),
             words(endpoint_name(test.text("endpoint"))),
-            value(test.number("estimate"), with_interval(test.number("estimate"), test.interval())),
+            effect_cell(test),
             value(margin, f"± {trimmed(margin.value)}" if margin.value is not None else None),
             words(test.text("origin")),
-            value(test.number("p"), probability(test.number("p"))),
+            p_cell(test),
             fate_of(test),
         ])  # fmt: skip
     return Table(["comparison", "endpoint", ">difference [90 % interval]", ">margin", "origin of the margin", ">p",
@@ -290,17 +355,30 @@ def fate_of(test: Record) -> Cell:
     return Cell("equivalence not shown", "open")
 
 
+def in_nats(study: Record) -> bool:
+    """Whether asymmetry is a difference of losses, as over sources, and not of scores."""
+    return any(row.text("measure") == "nats" for row in study.records("asymmetry"))
+
+
 def asymmetry_table(study: Record) -> Table:
-    """The asymmetry index by arm in both measures, and the headroom of the splits it rests on."""
+    """The asymmetry index by arm and what it rests on: the gains in nats, or two measures and their headroom."""
     rows: list[list[Cell]] = []
+    nats = in_nats(study)
     for row in study.records("asymmetry"):
-        both = (row, row.record("accuracy"))
-        cells = [value(one.number("estimate"), with_interval(one.number("estimate"), one.interval())) for one in both]
+        index = [arm_cell(row.text("arm")), effect_cell(row)]
+        if nats:
+            gains = [value(row.number(key), shown(row.number(key), sign=True)) for key in ("own_gain", "outside_gain")]
+            rows.append([*index, *gains, words(", ".join(row.texts("outside")))])
+            continue
+        other = row.record("accuracy")
         rooms = [
             f"{room.text('split')} {shown(room.number('at_ceiling'))} ({shown(room.number('chance'))})"
             for room in row.records("headroom")
         ]
-        rows.append([arm_cell(row.text("arm")), *cells, value(row.number("clusters")), words(", ".join(rooms))])
+        rows.append([*index, effect_cell(other),
+                     value(row.number("clusters")), words(", ".join(rooms))])  # fmt: skip
+    if nats:
+        return Table(["arm", ">asymmetry, nats [interval]", ">own gain", ">outside gain", "outside"], rows)
     return Table(["arm", ">asymmetry index, bits per byte [interval]", ">accuracy [interval]", ">fewest clusters",
                   "right in the base already (chance)"], rows)  # fmt: skip
 

@@ -14,8 +14,9 @@ from typing import Any
 from shadowgraph.errors import printable
 from shadowgraph.report import tables
 from shadowgraph.report.audit_parts import endpoint_rows
-from shadowgraph.report.numerals import fixed, percent, probability, trimmed, with_interval, with_sd
+from shadowgraph.report.numerals import fixed, probability, trimmed, with_interval, with_sd
 from shadowgraph.report.record import Record, open_result
+from shadowgraph.report.tests_text import doubt_blocks, test_lines
 
 WIDTH = 100
 NAME = 14
@@ -40,9 +41,9 @@ def study_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
     lines = [*(safe_line(sentence) for sentence in answer.texts("sentences"))]
     lines.append(f"Claim level {safe_line(answer.text('claim_level')) or 'not stated'}.")
     blocks = ["\n".join(lines), _arms(study, width)]
-    notes = [*_effects(study), *_equivalence(study)]
+    blocks.append("\n".join([*map(plain_ascii, test_lines(study)), *_equivalence(study)]))
+    blocks += ["\n".join(map(plain_ascii, block)) for block in doubt_blocks(study)]
     limits = answer.texts("limits") + study.texts("limits")
-    blocks.append("\n".join(notes))
     if limits:
         blocks.append("\n".join(["Limits:", *(f"  - {safe_line(item)}" for item in limits)]))
     text = "\n\n".join(block for block in blocks if block)
@@ -90,32 +91,52 @@ def plain_ascii(text: str) -> str:
 
 
 def _arms(study: Record, width: int) -> str:
-    """Arms by endpoint, scores inside and outside, and asymmetry; accuracy / bits per byte."""
+    """Arms by endpoint, behaviour and asymmetry; behaviour is accuracy / bits per byte, or gains in nats."""
     index = {row.text("arm"): row for row in study.records("asymmetry")}
+    nats = tables.in_nats(study)
     rows: list[list[str]] = []
     for arm in study.records("arms"):
         name = arm.text("name", "unnamed")
-        ends = arm.record("endpoint")
-        row = [_cut(name) + ("*" if arm.flag("novel") else "")]
+        ends, own = arm.record("endpoint"), index.get(name, Record({}))
+        row = [_cut(name, 2 * NAME - 2 if nats else NAME) + ("*" if arm.flag("novel") else "")]
         for key in ("K", "K_emb", "log_norm"):
             row.append(with_sd(ends.record(key).number("mean"), ends.record(key).number("sd")))
-        row += [_pair(study, name, ["benchmark"]), _pair(study, name, tables.outside_of(study))]
-        asymmetry = index.get(name, Record({})).number("estimate")
-        row.append(asymmetry.status or "-" if asymmetry.value is None else fixed(asymmetry.value, 2, sign=True))
-        rows.append(row)
-    base = ["base", "", "", "", _pair(study, "base", ["benchmark"]), _pair(study, "base", tables.outside_of(study)), ""]
-    rows.append(base)
-    names = ["arm", "K", "K_emb", "log norm", "benchmark", "outside", "asymmetry"]
+        if nats:
+            row += [_signed(own, "own_gain"), _signed(own, "outside_gain")]
+        else:
+            row += [_pair(study, name, ["benchmark"]), _pair(study, name, tables.outside_of(study))]
+        rows.append([*row, _signed(own, "estimate")])
+    if not nats:
+        scores = [_pair(study, "base", splits) for splits in (["benchmark"], tables.outside_of(study))]
+        rows.append(["base", "", "", "", *scores, ""])
+    behaviour = ["own gain", "outside"] if nats else ["benchmark", "outside"]
+    names = ["arm", "K", "K_emb", "log norm", *behaviour, "asymmetry"]
+    return "\n".join([*grid(names, rows, numeric=6, width=width), *_notes(study, nats=nats)])
+
+
+def _notes(study: Record, *, nats: bool) -> list[str]:
+    """What the columns mean."""
     outside = " + ".join(safe_line(name) for name in tables.outside_of(study)) or "none"
-    notes = [f"Mean ± sd over draws. Scores: accuracy / bits per byte. Outside: {outside}."]
+    told = f"Scores: accuracy / bits per byte. Outside: {outside}."
+    if nats:
+        found = dict.fromkeys(name for row in study.records("asymmetry") for name in row.texts("outside"))
+        told = (
+            f"Gains: drop of loss, nats a token, on own documents and on {', '.join(map(safe_line, found)) or 'none'}."
+        )
+    notes = [f"Mean ± sd over draws. {told}"]
     if any(arm.flag("novel") for arm in study.records("arms")):
         notes.append("* novel: loss under the base, or divergence from its mixture, beyond the calipers.")
-    return "\n".join([*grid(names, rows, numeric=6, width=width), *notes])
+    return notes
 
 
-def _cut(name: str) -> str:
+def _signed(row: Record, key: str) -> str:
+    number = row.number(key)
+    return number.status or "-" if number.value is None else fixed(number.value, 2, sign=True)
+
+
+def _cut(name: str, limit: int) -> str:
     text = printable(name)
-    return text if len(text) <= NAME else text[: NAME - 1] + "…"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _pair(study: Record, arm: str, splits: Sequence[str]) -> str:
@@ -159,24 +180,6 @@ def grid(names: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: int, w
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(grid)
     return [line.rstrip() for line in stream.getvalue().splitlines()]
-
-
-def _effects(study: Record) -> list[str]:
-    """The readings of the primary contrast, one line each."""
-    primary = study.record("primary")
-    lines: list[str] = []
-    for effect in tables.effects_of(study):
-        if (effect.text("endpoint"), effect.texts("arms")) != (primary.text("endpoint"), primary.texts("arms")):
-            continue
-        estimate, level = effect.number("estimate"), effect.number("level").value
-        number = with_interval(estimate, effect.interval())
-        tail = ""
-        if estimate.value is not None:
-            p = probability(effect.number("p"))
-            tail = f"{f' ({percent(level)} interval)' if level else ''}, p {p if p.startswith('<') else f'= {p}'}"
-            tail += f", n = {' + '.join(effect.texts('n'))}" if effect.texts("n") else ""
-        lines.append(plain_ascii(f"{tables.effect_name(effect)}, {effect.text('endpoint')}: {number}{tail}"))
-    return lines
 
 
 def _equivalence(study: Record) -> list[str]:

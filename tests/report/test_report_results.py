@@ -1,0 +1,110 @@
+"""The committed pages of results: written from result.json and nothing else, complete, and equal to what it gives."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import report_sample as plain
+import report_sources as sample
+
+from shadowgraph.errors import DataError
+from shadowgraph.report.record import Record
+from shadowgraph.report.report import plates_of
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+KEPT = sorted(path.parent.name for path in (DOCS / "results").glob("*/result.json"))
+
+
+@pytest.fixture(scope="module")
+def builder() -> ModuleType:
+    """The script that writes the pages, loaded from its file."""
+    spec = importlib.util.spec_from_file_location("build_results", DOCS / "build_results.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _study(folder: Path, result: dict[str, Any]) -> Path:
+    """A finished study as far as publishing reads it, with weights that must not travel."""
+    for name in ("runs/covering-0", "base", "runs/covering-0/model"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "record.json").write_text(json.dumps({"arm": name}), encoding="utf-8")
+    (folder / "plan.json").write_text(json.dumps({"plan_hash": result["plan_hash"]}), encoding="utf-8")
+    (folder / "matched.json").write_text("{}", encoding="utf-8")
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_committed_page_is_the_one_its_result_gives(builder: ModuleType, name: str) -> None:
+    kept = DOCS / "results" / name
+    study = Record(json.loads((kept / "result.json").read_text("utf-8")))
+    wanted = builder.page(name, study, plates_of(study), builder.deviations_of(kept))
+    assert (DOCS / "results" / f"{name}.md").read_text("utf-8") == wanted, f"run docs/build_results.py {name}"
+
+
+def test_publishing_writes_page_figures_and_records_but_no_weights(builder: ModuleType, tmp_path: Path) -> None:
+    folder = _study(tmp_path / "study", sample.small())
+    page = builder.publish(folder, "benchmarks", tmp_path / "results").read_text("utf-8")
+    kept = tmp_path / "results" / "benchmarks"
+    records = sorted(str(path.relative_to(kept / "records")) for path in kept.rglob("records/**/*.json"))
+    assert records == ["base/record.json", "matched.json", "plan.json", "runs/covering-0/record.json"]
+    assert (kept / "result.json").read_bytes() == (folder / "result.json").read_bytes()
+    linked = re.findall(r"\]\(benchmarks/(figures/[^)]*)\)", page)
+    assert sorted(linked) == sorted(str(path.relative_to(kept)) for path in (kept / "figures").glob("*.svg"))
+    assert len(linked) > 10
+    assert builder.publish(None, "benchmarks", tmp_path / "results").read_text("utf-8") == page
+
+
+def _page(builder: ModuleType, name: str, result: dict[str, Any], deviations: str | None = None) -> str:
+    study = Record(result)
+    return builder.page(name, study, plates_of(study), deviations)
+
+
+def test_the_page_states_level_answer_doubts_and_limits(builder: ModuleType) -> None:
+    result = sample.small()
+    page = _page(builder, "benchmarks", result)
+    answer = result["answer"]
+    assert "**Claim level L1**" in page
+    for item in (*answer["sentences"], *answer["exceptions"], *answer["would_change"], *answer["limits"],
+                 *result["limits"], "without a match", sample.NO_SUPPORT, "None is recorded."):  # fmt: skip
+        assert item in page
+    assert not re.search(r"\b(nan|None,|True|False)\b", page)
+    widths = [line.count("|") - line.count("\\|") for line in page.splitlines() if line.startswith("| ")]
+    assert min(widths) > 2
+
+
+def test_deviations_stand_on_the_page(builder: ModuleType) -> None:
+    page = builder.page("benchmarks", Record(sample.small()), [], "- One run was lost.\n")
+    assert "- One run was lost." in page
+    assert "None is recorded." not in page
+
+
+def test_a_single_contrast_shows_its_effects(builder: ModuleType) -> None:
+    short = plain.study() | {"heatmap": {}, "spectra": {}, "runs": [], "scores": []}
+    page = _page(builder, "first-light", short)
+    assert "| aligned − covering, unmatched | K | +0.331" in page
+    assert "recipes/first-light.toml" in page
+    assert "## What the plan tests" not in page
+
+
+def test_hostile_names_are_no_markup(builder: ModuleType) -> None:
+    page: str = builder.page("benchmarks", Record(sample.hostile()), [], None)
+    assert not re.search(r"(?<!\\)<(?!!--)", page)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e]", page)
+
+
+def test_what_is_no_study_is_not_published(builder: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(json.dumps(plain.audit()), encoding="utf-8")
+    with pytest.raises(DataError):
+        builder.publish(tmp_path, "benchmarks", tmp_path / "results")
+    assert builder.main(["one", "two", "three"]) == 2
+    assert builder.main(["out/x", "../up"]) == 2
