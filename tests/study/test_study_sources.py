@@ -162,21 +162,32 @@ def test_halves_differ_between_pairs_of_draws() -> None:
 
 
 @pytest.mark.parametrize("pick", [1, 2, 4])
-def test_picks_change_sides_and_come_round_equally_often(pick: int) -> None:
+def test_picks_are_couples_that_take_turns(pick: int) -> None:
     spec = rotating(8, 8)
     known = Arm(name="known", regime="even", sources="known", pick=pick)
     new = Arm(name="new", regime="even", sources="new", pick=pick, presented="reversed")
-    counts: dict[str, Counter[str]] = {"known": Counter(), "new": Counter()}
+    both: list[set[str]] = []
     for draw in range(8):
         mine, theirs = (set(sources_of(spec, arm, draw)) for arm in (known, new))
         assert mine <= set(known_sources(spec, draw))
         assert theirs <= set(new_sources(spec, draw))
         assert len(mine) == len(theirs) == pick
-        assert mine == set(sources_of(spec, new, draw ^ 1))
-        counts["known"].update(mine)
-        counts["new"].update(theirs)
-    assert counts["known"] == counts["new"]
-    assert set(counts["known"].values()) == {pick}
+        both.append(mine | theirs)
+    counts = Counter(name for one in both for name in one)
+    assert set(counts.values()) == {2 * pick}
+    if pick < 4:  # four couples: no source stands in two draws before all have stood in one
+        turns = 4 // pick
+        for start in range(0, 8, turns):
+            assert sum(map(len, both[start : start + turns])) == len(set().union(*both[start : start + turns])) == 8
+
+
+def test_the_side_of_a_picked_source_is_a_toss_of_a_coin() -> None:
+    spec = rotating(2, 60)
+    arm = Arm(name="known", regime="even", sources="known", pick=1)
+    first = [sources_of(spec, arm, draw) for draw in range(60)]
+    count = first.count(("r0",))
+    assert count == 30  # one couple: the neighbouring draws are complements
+    assert len({tuple(first[draw : draw + 4]) for draw in range(0, 60, 4)}) > 2  # in an order that varies
 
 
 def test_picks_of_other_selections_take_turns_and_are_shared_by_arms() -> None:

@@ -67,8 +67,9 @@ def _selected(spec: StudySpec, arm: Arm, draw: int) -> tuple[str, ...]:
 def _picked(spec: StudySpec, arm: Arm, draw: int, names: list[str]) -> set[str]:
     """The sources picked of a selection: they take turns, and two arms of one selection pick the same.
 
-    Of known and of new sources whole couples are picked, so that what is known in one draw of a pair is new in the
-    other; sources that never change sides are not among them.
+    Of known and of new sources whole couples are picked, one member for each side by the couple's coin, and every draw
+    picks other couples until all have had their turn: neighbouring draws that shared a couple would be one unit, for
+    what is particular to its two sources would stand in both. Sources that never change sides are not among them.
 
     Args:
         spec: the study.
@@ -83,9 +84,8 @@ def _picked(spec: StudySpec, arm: Arm, draw: int, names: list[str]) -> set[str]:
     if arm.sources in {"known", "new"}:
         state: State = "known" if arm.sources == "known" else "new"
         couples = _couples(spec, draw // 2)
-        turn = (draw // 2) % max(1, len(couples))
         side = (draw + (state == "new")) % 2
-        names = [couples[(turn * count + place) % len(couples)][side] for place in range(min(count, len(couples)))]
+        names = [couples[(draw * count + place) % len(couples)][side] for place in range(min(count, len(couples)))]
     else:
         stream = generator(spec.study.seed, "picks", "\x1f".join(names))
         order = [names[place] for place in stream.permutation(len(names)).tolist()]
