@@ -73,8 +73,16 @@ def test_several_primaries_say_what_was_predicted_and_how_many_they_are() -> Non
     assert str(told[0]).startswith("H1: confirmed, with the predicted sign; K differs by +0.30 nats")
     assert "0.016 over 2 tests" in str(told[0])
     assert "against the predicted sign" in str(told[1])
-    assert "narrowness or novelty, not of bench" in str(told[2])
+    assert "neither shown nor excluded" in str(told[2])
     assert told[3] == "At equal update norm: a - b not estimable (no support)."
+
+
+def test_a_label_is_denied_only_by_an_interval_and_never_by_a_large_p() -> None:
+    label = row(0.02, 0.6, name="L", kind="label", arms=["bench", "plain"], n=[6, 12])
+    assert "neither shown nor excluded" in sentence(label, 0.05, 0.05)
+    assert "neither shown nor excluded" in sentence(label | {"interval": None}, 0.05, 0.05)
+    narrow = label | {"interval": [-0.02, 0.04]}
+    assert "narrowness or novelty, not of bench" in sentence(narrow, 0.05, 0.05)
 
 
 def test_novelty_is_said_in_sentence_and_limits_and_only_where_it_was_looked_at() -> None:

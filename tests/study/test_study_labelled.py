@@ -18,7 +18,7 @@ ANALYSIS: dict[str, Any] = {
 }
 
 
-def runs_of(effect: float, *, far: str = "", affinity: bool = False) -> Runs:
+def runs_of(effect: float, *, far: str = "", affinity: bool = False, common: float = 0.1, own: float = 0.3) -> Runs:
     """Six corpora with the label, two matches each; K follows novelty, plus an effect of the label."""
     arms: dict[str, dict[str, Any]] = {name: {} for name in (*POSITIVE, *NEGATIVE)}
     spec = spec_of(arms, ANALYSIS, draws=1, benchmarks=SOURCES[:2])
@@ -28,8 +28,8 @@ def runs_of(effect: float, *, far: str = "", affinity: bool = False) -> Runs:
         novelty = 3.0 + place + (9.0 if key.arm == far else 0.05 * int(key.arm[1:]) / 12)
         labelled_one = key.arm.startswith("p")
         k = 0.3 * novelty + effect * labelled_one + noise(key.arm, 0, 0.02)
-        own = 0.3 if labelled_one else 0.1
-        shares = {"alpha": own, "beta": 0.1, "gamma": 0.1, "delta": 0.9 if key.arm == "n0" else 0.1}
+        mine = own if labelled_one else 0.1
+        shares = {"alpha": mine, "beta": common, "gamma": 0.1, "delta": 0.9 if key.arm == "n0" else 0.1}
         sources = {"alpha": 100} if labelled_one else {"delta": 100}
         return record_of(key, K=k, base_loss=novelty, affinity=shares if affinity else None, sources=sources)
 
@@ -117,3 +117,11 @@ def test_affinity_is_held_against_sources_an_arm_was_not_trained_on() -> None:
     assert arms["n0"]["control"] == pytest.approx(0.1)
     assert found["test"]["estimate"] == pytest.approx(0.2)
     assert kinship.table(runs_of(0.0), None) is None
+
+
+def test_affinity_inside_a_stratum_is_read_in_the_spaces_of_one_benchmark() -> None:
+    # "beta" draws every update; only "alpha" was trained on, and it shows in its updates or does not.
+    for own in (0.1, 0.3):
+        runs = runs_of(0.0, affinity=True, common=0.7, own=own)
+        found = read(kinship.table(runs, strata_of(runs)))
+        assert found["test"]["estimate"] == pytest.approx(own - 0.1)

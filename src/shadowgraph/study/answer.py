@@ -75,15 +75,19 @@ def sentence(primary: Effect, alpha: float, smallest_effect: float) -> str:
     if _units(primary) < FEWEST_DRAWS:
         return f"{name}: described only, for its units are too few to test; {numbers}."
     if _p(primary) > alpha:
-        none = _no_label(primary) if primary["kind"] == "label" else ""
+        none = _no_label(primary, smallest_effect) if primary["kind"] == "label" else ""
         return f"{name}: not confirmed; {numbers}{none}."
     small = primary["kind"] != "trend" and abs(primary["estimate"]) < smallest_effect
     size = ", below the smallest effect of interest" if small else ""
     return f"{name}: {_expectation(primary)}; {numbers}{size}."
 
 
-def _no_label(primary: Effect) -> str:
-    return f"; as far as this study sees, the footprint is of narrowness or novelty, not of {primary['arms'][0]}"
+def _no_label(primary: Effect, smallest_effect: float) -> str:
+    """What a label without a confirmed effect lets one say: nothing, unless its interval leaves out what matters."""
+    label, interval = primary["arms"][0], primary["interval"]
+    if interval and max(map(abs, interval)) < smallest_effect:
+        return f"; as far as this study sees, the footprint is of narrowness or novelty, not of {label}"
+    return f"; that {label} differ from other text as narrow and as new is neither shown nor excluded"
 
 
 def _expectation(primary: Effect) -> str:

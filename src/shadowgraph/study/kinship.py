@@ -26,7 +26,9 @@ MINE = 0.01  # share of an arm's tokens from which a source counts as trained on
 def table(runs: Runs, strata: Strata | None) -> Row | None:
     """The affinity of every arm to benchmarks, minus that to sources that are none; None where none was recorded.
 
-    An arm's controls are the other sources it was not trained on, for its own source is near to any update of it.
+    An arm's controls are the other sources it was not trained on, for its own source is near to any update of it. For
+    the same reason the test in the strata of a label is positive wherever the axis works at all: it says that training
+    on a benchmark can be seen in its directions, not that benchmarks differ from other narrow text.
     """
     sources = [source for source in runs.spec.sources if _recorded(runs, source.name)]
     benchmarks = [source.name for source in sources if source.benchmark]
@@ -35,11 +37,9 @@ def table(runs: Runs, strata: Strata | None) -> Row | None:
         return None
     arms = [arm for arm in runs.arms if any(record.get("affinity") for record in runs.of(arm))]
     rows = [_arm(runs, arm, benchmarks, controls, strata) for arm in arms]
-    excess = {str(row["arm"]): row["own_excess"] if row["own_excess"] is not None else row["excess"] for row in rows}
     test = None
     if strata is not None:
-        numbers = {arm: float(value) for arm, value in excess.items() if isinstance(value, int | float)}
-        found = label_row(runs, strata, "affinity", numbers.get)
+        found = label_row(runs, strata, "affinity", _inside(runs, strata, benchmarks, controls).get)
         test = {key: found.get(key) for key in ("estimate", "interval", "p", "n", "status", "reason", "method")}
     return {
         "benchmarks": list(benchmarks),
@@ -49,6 +49,26 @@ def table(runs: Runs, strata: Strata | None) -> Row | None:
         "test": test,
         "link": _link(runs, rows),
     }
+
+
+def _inside(runs: Runs, strata: Strata, benchmarks: list[str], controls: list[str]) -> dict[str, float]:
+    """Corpus → its share in the benchmark of its stratum, minus that in controls.
+
+    All corpora of a stratum are read in the same spaces: the benchmarks that its labelled corpus was trained on, and
+    the controls that none of them was. Some texts pull every update their way, which then counts for neither side.
+    """
+    found: dict[str, float] = {}
+    for arm, others in strata.sets:
+        trained = {name: set().union(*map(_trained, runs.of(name))) for name in (arm, *others)}
+        near = [source for source in benchmarks if source in trained[arm]]
+        far = [source for source in controls if source not in set().union(*trained.values())]
+
+        def excess(record: Record, near: list[str] = near, far: list[str] = far) -> float | None:
+            return _minus(_mean(record, near), _mean(record, far))
+
+        values = {name: arm_mean(runs, name, excess) for name in trained}
+        found |= {name: value for name, value in values.items() if value is not None}
+    return found
 
 
 def _recorded(runs: Runs, source: str) -> bool:
