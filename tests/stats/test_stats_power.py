@@ -90,3 +90,16 @@ def test_bad_designs_are_refused() -> None:
             power(Design.paired(8), sd, effect, alpha)
     with pytest.raises(Defect):
         minimal_detectable_effect(Design.paired(8), 1.0, power=1.0)
+
+
+def test_weights_of_strata_are_those_of_the_test() -> None:
+    """Equal weights change nothing; all weight on the larger of two strata leaves it nearly alone."""
+    sizes = ((6, 6), (3, 3))
+    plain = minimal_detectable_effect(Design.stratified(sizes), 1.0, simulations=500)
+    assert minimal_detectable_effect(Design.stratified(sizes, (2.0, 2.0)), 1.0, simulations=500) == plain
+    heavy = minimal_detectable_effect(Design.stratified(sizes, (1e4, 1.0)), 1.0, simulations=500)
+    alone = minimal_detectable_effect(Design.independent(6, 6), 1.0, simulations=500)
+    assert heavy is not None
+    assert heavy == pytest.approx(alone, rel=0.1)
+    with pytest.raises(Defect, match="weights"):
+        Design.stratified(sizes, (1.0,))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shadowgraph.errors import Defect
 from shadowgraph.seeds import generator
 from shadowgraph.stats import resample
+from shadowgraph.stats.effect import hodges_lehmann
 from shadowgraph.stats.resample import bootstrap_interval, cluster_bootstrap_mean, permutation_test
 
 
@@ -126,11 +127,37 @@ def test_bootstrap_interval_is_deterministic_and_holds_the_estimate() -> None:
     assert first == bootstrap_interval(a, b, 0.95, generator(1, "b"))
     assert first.low is not None
     assert first.high is not None
-    assert first.low < resample.hodges_lehmann(a, b) < first.high
+    assert first.low < hodges_lehmann(a, b) < first.high
     assert (first.status, first.note, first.method) == ("ok", "", "percentile bootstrap over independent units")
     narrow = bootstrap_interval(a, b, 0.5, generator(1, "b"))
     assert narrow.low is not None
     assert first.low < narrow.low
+
+
+def one_by_one(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, resamples: int) -> list[float]:
+    """Ends by the definition: a loop that draws the first arm, then the second, and takes the shift."""
+    shifts: list[float] = []
+    for _ in range(resamples):
+        first = a[rng.integers(a.size, size=a.size)]
+        shifts.append(hodges_lehmann(first, b[rng.integers(b.size, size=b.size)]))
+    return np.quantile(np.array(shifts), [(1 - 0.95) / 2, (1 + 0.95) / 2]).tolist()
+
+
+@pytest.mark.parametrize(("size_a", "size_b"), [(2, 2), (5, 5), (3, 8), (8, 3), (12, 12), (2, 130)])
+@pytest.mark.parametrize("cells", [40, 1_000_000])
+def test_bootstrap_all_at_once_has_the_bytes_of_a_loop(
+    monkeypatch: pytest.MonkeyPatch, size_a: int, size_b: int, cells: int
+) -> None:
+    """Equal ends and an equal stream afterwards, however many differences are held at once."""
+    monkeypatch.setattr(resample, "_CELLS", cells)
+    for scale in (1.0, 1e-9, 1e12):
+        data = generator(49, "data", str(scale))
+        a, b = scale * data.exponential(size=size_a), scale * np.round(data.normal(size=size_b), 1)
+        loop, whole = generator(50, "b"), generator(50, "b")
+        interval = bootstrap_interval(a, b, 0.95, whole, resamples=150)
+        assert [interval.low, interval.high] == one_by_one(a, b, loop, 150)
+        assert bootstrap_interval(a, b, 0.95, generator(50, "b"), statistic=hodges_lehmann, resamples=150) == interval
+        assert whole.bit_generator.state == loop.bit_generator.state
 
 
 def test_bootstrap_says_when_it_is_weak_or_impossible() -> None:

@@ -9,7 +9,7 @@ import scipy.stats
 from shadowgraph.errors import Defect
 from shadowgraph.seeds import generator
 from shadowgraph.stats import exchange
-from shadowgraph.stats.trend import trend_test
+from shadowgraph.stats.trend import smallest_p, trend_test
 
 DOSES = [0.0, 1 / 3, 2 / 3, 1.0]
 
@@ -138,3 +138,15 @@ def test_bad_input_is_refused() -> None:
     ]:
         with pytest.raises(Defect):
             trend_test(values, doses, blocks=blocks)
+
+
+def test_smallest_p_is_known_before_the_data() -> None:
+    """2 over all orders where doses mirror each other, 1 over them where not; equal doses are one dose."""
+    assert smallest_p([0.0, 0.5, 1.0], [2, 2, 2], True) == 2 / 36
+    assert smallest_p([0.0, 0.5, 1.0], [2, 2, 2]) == 2 / 90
+    assert smallest_p([0.0, 0.2, 1.0], [2, 2, 2], True) == 1 / 36
+    assert smallest_p([0.0, 1.0, 1.0], [1, 1, 1], True) == 1 / 3
+    assert smallest_p([0.0, 0.5, 1.0], [1, 1, 2]) == 1 / 12
+    for doses in ([0.0, 0.5, 1.0], [0.0, 0.2, 1.0]):
+        best = [np.array([dose, dose]) for dose in doses]
+        assert trend_test(best, doses, blocks=True).p == smallest_p(doses, [2, 2, 2], True)

@@ -176,3 +176,5 @@ def test_a_dose_gives_slope_and_margin() -> None:
     assert found["answer"]["claim_level"] == "L1"
     assert found["power"][0]["detectable"] < 0.6
     assert {r["endpoint"] for r in found["contrasts"]} >= {"K:only_q", "K@10", "K_emb"}
+    assert row(found, "dose", reading="norm-matched")["estimate"] == pytest.approx(0.6, abs=0.03)
+    assert "At equal update norm: dose +0.58" in " ".join(found["answer"]["sentences"])

@@ -10,6 +10,7 @@ from shadowgraph.study.answer import (
     exception_in_words,
     first_sentence,
     limits,
+    matched_sentence,
     second_sentence,
     sentence,
 )
@@ -35,6 +36,12 @@ def row(estimate: float | None, p: float, **more: Any) -> dict[str, Any]:
         (row(0.3, 0.03, p_adjusted=0.06), False, "L0"),
         (row(0.3, 0.008, n=[4, 5]), False, "L0"),
         (row(0.3, 0.008, kind="label", n=[4, 20]), False, "L0"),
+        (row(0.3, 0.008, kind="label", n=[5, 5]), False, "L1"),
+        (row(0.3, 0.008, design="blocked", n=[4, 4]), False, "L0"),
+        (row(0.3, 0.008, design="blocked", n=[5, 5]), False, "L1"),
+        (row(0.3, 0.008, kind="trend", design="blocked", n=[4, 4, 4]), False, "L0"),
+        (row(0.3, 0.008, design="stratified", n=[6, 6], fewest=3), False, "L0"),
+        (row(0.3, 0.008, design="stratified", n=[10, 15], fewest=5), False, "L1"),
         (row(None, 0.008), False, "L0"),
     ],
 )
@@ -83,6 +90,12 @@ def test_a_label_is_denied_only_by_an_interval_and_never_by_a_large_p() -> None:
     assert "neither shown nor excluded" in sentence(label | {"interval": None}, 0.05, 0.05)
     narrow = label | {"interval": [-0.02, 0.04]}
     assert "narrowness or novelty, not of bench" in sentence(narrow, 0.05, 0.05)
+
+
+def test_a_slope_at_equal_norm_is_told_as_a_slope() -> None:
+    assert matched_sentence([row(0.25, 0.01, name="dose", kind="trend", n=[5] * 4)]) == (
+        "At equal update norm: dose +0.250 a unit of dose (p = 0.01)."
+    )
 
 
 def test_novelty_is_said_in_sentence_and_limits_and_only_where_it_was_looked_at() -> None:

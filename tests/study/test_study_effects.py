@@ -8,6 +8,7 @@ import pytest
 import scipy.stats
 
 from shadowgraph.spec.analysis import Analysis, Contrast, Equivalence
+from shadowgraph.stats.equivalence import draws_needed, tost_power
 from shadowgraph.study.effects import effect, equivalence
 from shadowgraph.study.readings import Tables, Units
 
@@ -86,7 +87,20 @@ def test_a_blocked_claim_is_a_test_of_differences() -> None:
     differences = np.array(NEAR["a"]) - NEAR["b"]
     half = float(scipy.stats.t.isf(0.05, 4)) * differences.std(ddof=1) / np.sqrt(5)
     assert inside["interval"] == pytest.approx([differences.mean() - half, differences.mean() + half])
-    assert isinstance(inside["draws_needed"], int)
+    sd, shift = float(differences.std(ddof=1)), float(differences.mean())
+    assert inside["draws_needed"] == draws_needed(sd, shift, 0.05, paired=True)
+
+
+def test_draws_needed_inside_draws_are_those_of_the_paired_test() -> None:
+    """Fewer draws than degrees of freedom of two arms would promise: a paired test of n draws has n − 1."""
+    apart = {"a": (np.array([0.03, -0.05, 0.01, 0.06, -0.02, -0.04]) + 0.001).tolist(), "b": [0.0] * 6}
+    (row, _) = equivalence(claim(0.05), both(apart, apart), alpha=0.05, blocked=True)
+    found = row["draws_needed"]
+    assert isinstance(found, int)
+    sd, shift = float(np.std(apart["a"], ddof=1)), float(np.mean(apart["a"]))
+    assert tost_power(sd, shift, 0.05, found, paired=True) >= 0.9
+    assert tost_power(sd, shift, 0.05, found - 1, paired=True) < 0.9
+    assert found > (draws_needed(sd / np.sqrt(2), shift, 0.05) or 0)
 
 
 def test_a_claim_without_numbers_is_not_shown() -> None:

@@ -1,8 +1,10 @@
 """The label: corpora are matched on what is measured of them and never on K; who finds no match is named."""
 
+import itertools
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from study_made import SOURCES, evidence_of, noise, record_of, spec_of
 
@@ -65,6 +67,62 @@ def test_sets_are_disjoint_within_calipers_and_blind_to_k() -> None:
     assert len(members) == len(set(members)) == 18
     assert all(max(strata.apart(arm, other).values()) <= 1.0 for arm, others in strata.sets for other in others)
     assert strata.sets == strata_of(runs_of(5.0)).sets
+
+
+def test_corpora_are_matched_on_five_numbers_and_nothing_else() -> None:
+    """Loss, divergence and entropy in nats, lengths and unique tokens as shares; no K, norm or count among them."""
+    strata = strata_of(runs_of(0.2))
+    limits = {
+        "base_loss": 0.25,
+        "kl_to_base": 0.2,
+        "unigram_entropy": 0.2,
+        "document_length": 0.2,
+        "unique_token_share": 0.2,
+    }
+    assert strata.limits == limits
+    assert all(set(numbers) == set(limits) for numbers in strata.covariates.values())
+    assert read(labelled.table(runs_of(0.2), strata, {}))["relative"] == ["document_length", "unique_token_share"]
+
+
+def beyond(key: str) -> list[str]:
+    """Who is left over when the first labelled corpus lies just beyond the caliper in one covariate."""
+    runs = runs_of(0.2)
+    apart = {
+        "base_loss": 0.3,
+        "kl_to_base": 0.21,
+        "unigram_entropy": 0.21,
+        "document_length": 26.0,
+        "unique_token_share": 0.3,
+    }
+
+    def moved(record: Any) -> dict[str, Any]:
+        if key == "base_loss":
+            return dict(record) | {key: record[key] - apart[key]}
+        return dict(record) | {"balance": record["balance"] | {key: record["balance"][key] + apart[key]}}
+
+    records = [moved(one) if arm == "p0" else one for arm in runs.arms for one in runs.of(arm)]
+    strata = strata_of(gather(runs.spec, records))
+    used = {name for arm, others in strata.sets for name in (arm, *others)}
+    return [arm for arm in runs.arms if arm not in used]
+
+
+@pytest.mark.parametrize("key", ["base_loss", "kl_to_base", "unigram_entropy", "document_length", "unique_token_share"])
+def test_a_caliper_missed_in_any_one_covariate_parts_a_stratum(key: str) -> None:
+    assert beyond(key) == ["p0", "n0", "n6"]
+
+
+def test_the_label_changes_places_inside_strata_alone() -> None:
+    """All 3^6 places of the label, by hand."""
+    runs = runs_of(0.03)
+    strata = strata_of(runs)
+    k = {arm: float(runs.of(arm)[0]["K"]) for arm in runs.arms}
+    parts = [[k[arm], *(k[other] for other in others)] for arm, others in strata.sets]
+    ways = [[own[i] - (sum(own) - own[i]) / (len(own) - 1) for i in range(len(own))] for own in parts]
+    means = np.array([np.mean(chosen) for chosen in itertools.product(*ways)])
+    row = labelled.asked(runs, strata).main()
+    assert means.size == 3**6
+    assert row["estimate"] == pytest.approx(means[0])
+    assert row["p"] == pytest.approx(np.mean(np.abs(means) >= abs(means[0]) - 1e-12))
 
 
 def test_a_corpus_without_a_match_is_named_with_what_it_misses() -> None:

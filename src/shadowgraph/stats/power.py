@@ -28,16 +28,20 @@ class Design:
     Attributes:
         sizes: units of the first and of the second arm, stratum by stratum.
         differences: whether the sd that goes with it is that of paired differences; then every size is (1, 1).
+        weights: of the strata, above 0; equal when empty.
     """
 
     sizes: tuple[tuple[int, int], ...]
     differences: bool = False
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.sizes or any(min(pair) < 1 for pair in self.sizes):
             raise Defect("a design without strata, or with an empty arm", where="Design")
         if self.differences and set(self.sizes) != {(1, 1)}:
             raise Defect("differences are taken inside pairs", where="Design")
+        if self.weights and (len(self.weights) != len(self.sizes) or min(self.weights) <= 0):
+            raise Defect("weights that are not one a stratum, above 0", where="Design")
 
     @classmethod
     def paired(cls, n: int) -> "Design":
@@ -65,16 +69,17 @@ class Design:
         return cls(((a, b),))
 
     @classmethod
-    def stratified(cls, sizes: tuple[tuple[int, int], ...]) -> "Design":
-        """Labels exchanged inside strata of equal weight; sd is that between units of one stratum and arm.
+    def stratified(cls, sizes: tuple[tuple[int, int], ...], weights: tuple[float, ...] = ()) -> "Design":
+        """Labels exchanged inside strata; sd is that between units of one stratum and arm.
 
         Args:
             sizes: units of the first and of the second arm, stratum by stratum.
+            weights: of the strata, above 0; equal when empty.
 
         Returns:
             The design.
         """
-        return cls(sizes)
+        return cls(sizes, weights=weights)
 
     @property
     def smallest_p(self) -> float:
@@ -172,7 +177,11 @@ def _reach(
     chosen = stream(0, "power") if generator is None else generator
     labels = [np.repeat([0, 1], pair) for pair in design.sizes]
     codes, exact = orders(labels, chosen, samples=EXCHANGES, limit=EXCHANGES)
-    shares = [np.array([1 / first, -1 / second]) / len(labels) for first, second in design.sizes]
+    heavy = design.weights or (1.0,) * len(labels)
+    shares = [
+        np.array([1 / first, -1 / second]) / (sum(heavy) / weight)
+        for (first, second), weight in zip(design.sizes, heavy, strict=True)
+    ]
     ends = np.cumsum([0, *(part.size for part in labels)])
     weights = np.concatenate(
         [share[codes[:, start:stop]] for share, start, stop in zip(shares, ends[:-1], ends[1:], strict=True)], axis=1

@@ -3,7 +3,7 @@
 Here live: the exact permutation test and percentile bootstrap intervals.
 Not here: what is compared, nor what counts as one unit: the caller averages seeds inside a draw first.
 
-Legend: `a b` numbers of independent units in the two arms, `i` items.
+Legend: `a b` numbers of independent units in the two arms, `i` items, `s` resamples.
 """
 
 import itertools
@@ -16,11 +16,12 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from shadowgraph.errors import Defect
-from shadowgraph.stats.effect import checked, hodges_lehmann
+from shadowgraph.stats.effect import checked
 
 EXACT_LIMIT = 200_000
 WEAK_BELOW = 8
 METHOD = "percentile bootstrap over independent units"
+_CELLS = 1_000_000  # differences held at once
 
 TwoSampleStatistic: TypeAlias = Callable[[Float[np.ndarray, " a"], Float[np.ndarray, " b"]], float]
 
@@ -154,16 +155,31 @@ def _percentile(values: Float64[np.ndarray, " s"], level: float, units: int) -> 
     return Interval(low, high, level, METHOD, "ok", note)
 
 
+def _shifts(a: Float64[np.ndarray, "s a"], b: Float64[np.ndarray, "s b"]) -> Float64[np.ndarray, " s"]:
+    """`effect.hodges_lehmann` of every row, a few rows at a time."""
+    step = max(1, _CELLS // (a.shape[1] * b.shape[1]))
+    parts = [
+        np.median(
+            (a[at : at + step, :, np.newaxis] - b[at : at + step, np.newaxis]).reshape(a[at : at + step].shape[0], -1),
+            axis=1,
+        )
+        for at in range(0, a.shape[0], step)
+    ]
+    return np.concatenate(parts)
+
+
 def bootstrap_interval(
     a: Float[np.ndarray, " a"],
     b: Float[np.ndarray, " b"],
     level: float,
     generator: np.random.Generator,
     *,
-    statistic: TwoSampleStatistic = hodges_lehmann,
+    statistic: TwoSampleStatistic | None = None,
     resamples: int = 2_000,
 ) -> Interval:
     """Percentile bootstrap interval of a two-sample effect, units drawn anew inside each arm.
+
+    A resample draws the units of the first arm and then those of the second from the stream, resample by resample.
 
     Too short for few units. Measured coverage of the nominal 95 % interval of the Hodges-Lehmann shift, two equal
     normal arms of n units (2,000 data sets; exponential data give the same within .025): n = 2: .65, 3: .82, 4: .90,
@@ -174,7 +190,7 @@ def bootstrap_interval(
         b: second arm (b,), one number a unit.
         level: nominal coverage, 0 < level < 1.
         generator: the random stream.
-        statistic: effect of two samples; must be finite on every resample.
+        statistic: effect of two samples, finite on every resample; the Hodges-Lehmann shift when None, all at once.
         resamples: bootstrap samples.
 
     Returns:
@@ -191,15 +207,14 @@ def bootstrap_interval(
     units = min(first.size, second.size)
     if units < 2:
         return Interval(None, None, level, METHOD, "too_few_draws", f"{units} unit in an arm has no spread")
-    values = np.array(
-        [
-            statistic(
-                first[generator.integers(first.size, size=first.size)],
-                second[generator.integers(second.size, size=second.size)],
-            )
-            for _ in range(resamples)
-        ]
+    drawn = generator.integers(
+        np.repeat([first.size, second.size], [first.size, second.size]), size=(resamples, first.size + second.size)
     )
+    again, other = first[drawn[:, : first.size]], second[drawn[:, first.size :]]
+    if statistic is None:
+        values = _shifts(again, other)
+    else:
+        values = np.array([statistic(one, two) for one, two in zip(again, other, strict=True)])
     return _percentile(checked(values, "bootstrap_interval, resampled statistic"), level, units)
 
 

@@ -7,6 +7,7 @@ Legend: `n` units of one block (of the whole design where there are no blocks), 
 kept of each.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from jaxtyping import Float, Float64, Int
 
 from shadowgraph.errors import Defect
 from shadowgraph.stats.effect import checked
-from shadowgraph.stats.exchange import Part, exchanged, interval_of, linear, two_sided
+from shadowgraph.stats.exchange import Part, arrangements, exchanged, interval_of, linear, two_sided
 from shadowgraph.stats.resample import Interval
 
 
@@ -89,8 +90,7 @@ def trend_test(
     largest = max(float(np.abs(y).max()) for _, y in units)
     spread = max(float(np.abs(y).max()) for _, y in centred)
     scale = (spread + 1e-3 * largest) / float(np.ptp(doses))
-    mirror = 2 if _mirrors(units[0][0]) else 1
-    smallest = min(1.0, mirror / found.values.shape[0]) if found.exact else 1 / (1 + samples)
+    smallest = smallest_p(doses, [len(sample) for sample in values], blocks) if found.exact else 1 / (1 + samples)
     return Trend(
         slope=slope,
         interval=interval_of(found, level, no_variation=_straight(centred, slope, spread + 1e-3 * largest)),
@@ -102,6 +102,23 @@ def trend_test(
         exact=found.exact,
         status="ok" if smallest <= 1.0 - level + 1e-12 else "too_few_draws",
     )
+
+
+def smallest_p(doses: Sequence[float], sizes: Sequence[int], blocks: bool = False) -> float:
+    """Smallest two-sided p of the slope that exact exchanges of a design can give.
+
+    Args:
+        doses: of every sample, at least two different ones.
+        sizes: units of every sample, at least 1 each.
+        blocks: whether units of one index share a draw, of which there are as many as the smallest sample has.
+
+    Returns:
+        0 … 1; 2 over the number of exchanges where doses and sizes are their own mirror image, else 1 over it.
+    """
+    dose = np.asarray(doses, dtype=np.float64)
+    units = [dose] * min(sizes) if blocks else [np.repeat(dose, sizes)]
+    ways = math.prod(arrangements(np.unique(one, return_inverse=True)[1]) for one in units)
+    return min(1.0, (2 if _mirrors(units[0]) else 1) / ways)
 
 
 def _units(

@@ -186,6 +186,7 @@ def _rows(runs: Runs, tests: _Tests, secondaries: Sequence[Row], asymmetry: Read
     """Every row that is no primary test: readings, variants, rivals, secondary tests, exploratory pairs."""
     analysis = runs.spec.analysis
     matched = {contrast.name: readings(contrast, runs) for contrast in analysis.all_contrasts}
+    matched |= {trend.name: doses.readings(trend, runs) for trend in analysis.trends}
     if tests.strata is not None:
         matched[tests.strata.label.name] = labelled.readings(runs, tests.strata)
     found: list[Row] = []
@@ -241,7 +242,8 @@ def _claims(runs: Runs) -> list[dict[str, Json]]:
     analysis = runs.spec.analysis
     for number, claim in enumerate(analysis.claims):
         pair = [claim.arms]
-        tables = {key: unmatched(runs, pair, reader(key)).pairs[0] for key in ("K", "outside_loss")}
+        units = {key: unmatched(runs, pair, reader(key)).pairs for key in ("K", "outside_loss")}
+        tables = {key: both[0] if both else ({}, {}) for key, both in units.items()}
         rows = equivalence(claim, tables, alpha=analysis.alpha, blocked=is_blocked(runs, pair))
         found += [row | {"claim": number} for row in rows]
     return found

@@ -12,12 +12,14 @@ from typing import Any
 from shadowgraph.identity import Json
 
 UNKNOWN = 0.9  # share of the loss of a uniform guess above which data count as unknown to the base
-FEWEST_DRAWS = 5  # below this a study describes and claims at most L0
+FEWEST_DRAWS = 5  # below this, of draws or of matched sets of corpora, a study describes and claims at most L0
 Effect = Mapping[str, Any]
 
 
 def claim_level(primary: Effect, readings: Sequence[Effect], alpha: float) -> str:
     """L1 when the primary test rejects with at least five units and no reading of K turns the sign, else L0.
+
+    Units are draws of each arm, in a blocked design draws that all its arms have; of a label matched sets of corpora.
 
     Args:
         primary: the primary test; where there are several, its p adjusted for their number counts.
@@ -40,8 +42,13 @@ def _p(effect: Effect) -> float:
 
 
 def _units(effect: Effect) -> int:
-    """Units of the smaller side; of a label the strata."""
-    return int(effect["n"][0]) if effect.get("kind") == "label" else int(min(effect["n"]))
+    """Units that a claim rests on: of a label its matched sets, inside draws the draws with every arm, else draws.
+
+    Of several pairs it is those of the smallest member, for five draws in all are not five of each arm.
+    """
+    if effect.get("kind") == "label":
+        return int(effect["n"][0])
+    return int(effect.get("fewest", min(effect["n"])))
 
 
 def first_sentence(primary: Effect, alpha: float, smallest_effect: float) -> str:
@@ -150,12 +157,17 @@ def _novelty(novel: Sequence[str]) -> str:
 def matched_sentence(rows: Sequence[Effect]) -> str:
     """What becomes of several contrasts at equal update norm; "" of none."""
     parts = [
-        f"{row['name']} {row['estimate']:+.2f} (p = {row['p']:.2g})"
+        f"{row['name']} {_size(row)} (p = {row['p']:.2g})"
         if row["estimate"] is not None
         else f"{row['name']} not estimable ({row['reason']})"
         for row in rows
     ]
     return f"At equal update norm: {'; '.join(parts)}." if parts else ""
+
+
+def _size(row: Effect) -> str:
+    """An estimate of K, or of its slope."""
+    return f"{row['estimate']:+.3f} a unit of dose" if row.get("kind") == "trend" else f"{row['estimate']:+.2f}"
 
 
 def repetition_in_words(rows: Sequence[Effect]) -> str:

@@ -1,10 +1,11 @@
-"""Trends over a dose: the slope of K, what five points of dose are worth, and the same of its rivals.
+"""Trends over a dose: the slope of K, at the end and at equal norm, what five points of dose are worth, its rivals.
 
 Here live: the rows of a result that are trends. Not here: the test (`stats.trend`) and contrasts (`contrasts`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean
 
 import numpy as np
@@ -15,7 +16,7 @@ from shadowgraph.spec.analysis import Trend
 from shadowgraph.stats.trend import trend_test
 from shadowgraph.study.contrasts import BESIDE, Asked, Row
 from shadowgraph.study.effects import interval_fields
-from shadowgraph.study.readings import Read, Runs, draw_values, reader
+from shadowgraph.study.readings import READINGS, Levels, Read, Runs, Units, draw_values, matched_arms, reader
 
 FIVE_POINTS = 0.05
 METHOD = "least-squares slope per unit of dose, {exact} permutation of doses {where}"
@@ -38,11 +39,24 @@ def row(trend: Trend, runs: Runs, endpoint: str, read: Read) -> Row:
     Returns:
         The row; its estimate is the slope in nats per unit of dose, or there is a reason why there is none.
     """
+    drawn = dict(zip(trend.arms, samples(trend, runs, read), strict=True))
+    lost = [(arm, draw) for arm, one in drawn.items() for draw, value in one.items() if value is None]
+    dropped: list[dict[str, Json]] = [{"arm": arm, "draw": draw, "status": "no number"} for arm, draw in lost]
+    units = [{str(d): value for d, value in one.items() if value is not None} for one in drawn.values()]
+    return _row(trend, runs, endpoint, Levels(tuple(units), tuple(dropped)))
+
+
+def readings(trend: Trend, runs: Runs) -> list[Row]:
+    """The slope of K at equal norm along training, over the range that all arms share; estimable or not."""
+    name = READINGS["norm"]
+    found = _row(trend, runs, "K", matched_arms(runs, trend.arms, "norm"), name)
+    return [found | {"reading": name, "role": "reading", "of": trend.name}]
+
+
+def _row(trend: Trend, runs: Runs, endpoint: str, levels: Levels, *reading: str) -> Row:
+    """The test of a trend on the units of every dose."""
     analysis = runs.spec.analysis
     blocked = analysis.design == "blocked"
-    values = samples(trend, runs, read)
-    known = [[value for value in sample.values() if value is not None] for sample in values]
-    shared = sorted(set.intersection(*({d for d, v in sample.items() if v is not None} for sample in values)))
     found: Row = {
         "name": trend.name,
         "kind": "trend",
@@ -51,21 +65,18 @@ def row(trend: Trend, runs: Runs, endpoint: str, read: Read) -> Row:
         "reading": "unmatched",
         "level": 1.0 - analysis.alpha,
         "design": analysis.design,
-        "support": None,
-        "dropped": [
-            {"arm": arm, "draw": draw, "status": "no number"}
-            for arm, sample in zip(trend.arms, values, strict=True)
-            for draw, value in sample.items()
-            if value is None
-        ],
+        "support": list(levels.support) if levels.support else None,
+        "dropped": [dict(unit) for unit in levels.dropped],
         "hedges_g": None,
         "cliffs_delta": None,
     }
-    used = [[float(sample[draw] or 0.0) for draw in shared] for sample in values] if blocked else known
-    if not all(used):
-        none: Row = {"estimate": None, "interval": None, "p": None, "n": [len(sample) for sample in used]}
-        return found | {"status": "not estimable", "reason": "an arm has no number in any draw"} | none
-    stream = generator(runs.spec.study.seed, "trend", trend.name, endpoint)
+    used = _used(levels.units, blocked)
+    if levels.reason or not used or not all(used):
+        none: Row = {"estimate": None, "interval": None, "p": None}
+        reason = levels.reason or "an arm has no number in any draw"
+        sizes: Row = {"n": [len(one) for one in used] or [0] * len(trend.arms)}
+        return found | {"status": "not estimable", "reason": reason} | none | sizes
+    stream = generator(runs.spec.study.seed, "trend", trend.name, endpoint, *reading)
     test = trend_test([np.array(sample) for sample in used], trend.doses, stream, blocked, level=1.0 - analysis.alpha)
     where = "inside draws" if blocked else "over all draws"
     slope: Row = {
@@ -80,6 +91,21 @@ def row(trend: Trend, runs: Runs, endpoint: str, read: Read) -> Row:
         "method": METHOD.format(exact="exact" if test.exact else "Monte Carlo", where=where),
     }
     return found | slope
+
+
+def _used(units: Sequence[Units], blocked: bool) -> list[list[float]]:
+    """The numbers of every dose; in a blocked design of the draws that have one at every dose."""
+    if not blocked or not units:
+        return [list(one.values()) for one in units]
+    shared = sorted(set.intersection(*(set(one) for one in units)), key=int)
+    return [[one[draw] for draw in shared] for one in units]
+
+
+def used(trend: Trend, runs: Runs) -> list[list[float]]:
+    """K of every dose as `row` takes it, one number a draw; in a blocked design the i-th of all are one draw."""
+    drawn = samples(trend, runs, reader("K"))
+    units = [{str(d): value for d, value in one.items() if value is not None} for one in drawn]
+    return _used(units, runs.spec.analysis.design == "blocked")
 
 
 def samples(trend: Trend, runs: Runs, read: Read) -> list[dict[int, float | None]]:

@@ -26,7 +26,7 @@ from shadowgraph.study.readings import Tables, Units
 INDEPENDENT = "Hodges-Lehmann shift, percentile bootstrap over draws, exact two-sided permutation of draw labels"
 STRATIFIED = "mean difference inside pairs, exact two-sided permutation of labels inside pairs and its inversion"
 BLOCKED = "differences inside draws: Hodges-Lehmann, {how}, exact two-sided sign flips"
-SHARED = "a member stands in several pairs, and the exchanges take pairs as independent"
+POOLED = "several pairs share a member and are one stratum, their other members pooled"
 
 
 def effect(
@@ -47,7 +47,8 @@ def effect(
         tables: the units, see `readings`.
         analysis: level of the tests.
         seed: seed of bootstrap and Monte Carlo.
-        blocked: whether differences are taken inside draws; else labels are exchanged, inside pairs when several.
+        blocked: whether differences are taken inside draws; else labels are exchanged, inside strata when the contrast
+            has several pairs.
         reading: "unmatched" or a matched one.
 
     Returns:
@@ -74,8 +75,9 @@ def effect(
     streams = (contrast.name, endpoint, reading)
     if blocked:
         return row | _blocked(_inside(tables), analysis, seed, streams)
-    pairs = [(_array(first), _array(second)) for first, second in tables.pairs]
-    return row | (_stratified if len(pairs) > 1 else _independent)(pairs, contrast, analysis, seed, streams)
+    if design == "stratified":
+        return row | _stratified(tables, analysis, seed, streams)
+    return row | _independent(tables, analysis, seed, streams)
 
 
 def not_estimable(reason: str, tables: Tables) -> dict[str, Json]:
@@ -101,15 +103,9 @@ def _array(units: Units) -> NDArray[np.float64]:
     return np.array([units[name] for name in units], dtype=np.float64)
 
 
-Pairs = Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]
-
-
-def _independent(
-    pairs: Pairs, contrast: Contrast, analysis: Analysis, seed: int, streams: tuple[str, str, str]
-) -> dict[str, Json]:
+def _independent(tables: Tables, analysis: Analysis, seed: int, streams: tuple[str, str, str]) -> dict[str, Json]:
     """Two samples of independent units."""
-    del contrast
-    a, b = pairs[0]
+    a, b = (_array(units) for units in tables.pairs[0])
     test = permutation_test(a, b, generator(seed, "permutation", *streams))
     interval = bootstrap_interval(a, b, 1.0 - analysis.alpha, generator(seed, "bootstrap", *streams))
     return {
@@ -125,16 +121,16 @@ def _independent(
     }
 
 
-def _stratified(
-    pairs: Pairs, contrast: Contrast, analysis: Analysis, seed: int, streams: tuple[str, str, str]
-) -> dict[str, Json]:
-    """Several pairs of independent units; each pair is a stratum."""
-    test = stratified_permutation(pairs, generator(seed, "permutation", *streams))
-    interval = stratified_interval(pairs, 1.0 - analysis.alpha, generator(seed, "interval", *streams))
+def _stratified(tables: Tables, analysis: Analysis, seed: int, streams: tuple[str, str, str]) -> dict[str, Json]:
+    """Several pairs of independent units; each pair is a stratum, and so are pairs that share a member together."""
+    pairs = [(_array(first), _array(second)) for first, second in tables.pairs]
+    weights = tables.weights or None
+    test = stratified_permutation(pairs, generator(seed, "permutation", *streams), weights=weights)
+    stream = generator(seed, "interval", *streams)
+    interval = stratified_interval(pairs, 1.0 - analysis.alpha, stream, weights=weights)
     fields = interval_fields(interval)
-    names = [name for pair in contrast.pairs for name in pair]
-    if len(set(names)) < len(names):
-        fields["interval_note"] = "; ".join(filter(None, [interval.note, SHARED]))
+    if max(tables.weights, default=1) > 1:
+        fields["interval_note"] = "; ".join(filter(None, [interval.note, POOLED]))
     return {
         "status": "ok",
         "estimate": test.statistic,
@@ -142,6 +138,7 @@ def _stratified(
         "p": test.p,
         "smallest_p": test.smallest_p,
         "n": [sum(int(first.size) for first, _ in pairs), sum(int(second.size) for _, second in pairs)],
+        "fewest": min(int(side.size) for pair in pairs for side in pair),
         "hedges_g": None,
         "cliffs_delta": None,
         "method": STRATIFIED if test.exact else STRATIFIED.replace("exact two-sided", "Monte Carlo two-sided"),
@@ -236,17 +233,19 @@ def _claimed(
         return (
             tost(a, b, margin, alpha),
             (int(a.size), int(b.size)),
-            _needed(sd, float(a.mean() - b.mean()), margin),
+            _needed(sd, float(a.mean() - b.mean()), margin, alpha, inside=False),
         )
     inside = np.array(list(draw_differences([pair]).values()))
     if not inside.size:
         return None, (0, 0), None
-    # The variance of a mean difference is sd² / n inside draws and 2 sd² / n between independent arms.
-    sd = float(inside.std(ddof=1)) / float(np.sqrt(2)) if inside.size > 1 else 0.0
-    size = int(inside.size)
-    return paired_tost(inside, margin, alpha), (size, size), _needed(sd, float(inside.mean()), margin)
+    sd = float(inside.std(ddof=1)) if inside.size > 1 else 0.0
+    size, needed = int(inside.size), _needed(sd, float(inside.mean()), margin, alpha, inside=True)
+    return paired_tost(inside, margin, alpha), (size, size), needed
 
 
-def _needed(sd: float, shift: float, margin: float) -> int | None:
-    """Draws an arm that would show equivalence with power .9; None when none would, or nothing is known of spread."""
-    return draws_needed(sd, shift, margin) if sd > 0 else None
+def _needed(sd: float, shift: float, margin: float, alpha: float, *, inside: bool) -> int | None:
+    """Draws (`inside`: draws with both arms, sd that of their differences) that show equivalence with power .9.
+
+    None when none would, or nothing is known of the spread.
+    """
+    return draws_needed(sd, shift, margin, alpha=alpha, paired=inside) if sd > 0 else None

@@ -61,14 +61,14 @@ class Strata:
 
 
 def strata_of(runs: Runs, label: Label) -> Strata:
-    """Match the corpora of a label on the balance sheet."""
+    """Match the corpora of a label on the balance sheet; none where a corpus stands on both sides."""
     positive, negative = (runs.members(name) for name in (label.positive, label.negative))
     keys = list(label.calipers.model_dump())
     covariates = {arm: _covariates(runs, arm, keys) for arm in (*positive, *negative)}
     limits = np.array(list(label.calipers.model_dump().values()), dtype=np.float64)
     relative = np.array([key in RELATIVE for key in keys])
     tables = [np.array([[covariates[arm][key] for key in keys] for arm in arms]) for arms in (positive, negative)]
-    found = matched_sets(tables[0], tables[1], limits, relative)
+    found = [] if set(positive) & set(negative) else matched_sets(tables[0], tables[1], limits, relative)
     sets = tuple((positive[index], tuple(negative[other] for other in others)) for index, others in found if others)
     return Strata(label, positive, negative, covariates, sets)
 
@@ -150,7 +150,9 @@ def row(runs: Runs, strata: Strata, endpoint: str, value: Callable[[str], float 
         "cliffs_delta": None,
     }
     if not sets:
-        reason = "no corpus with the label has a match within the calipers"
+        both = ", ".join(arm for arm in strata.positive if arm in strata.negative)
+        none = "no corpus with the label has a match within the calipers"
+        reason = f"{both} both with the label and without it" if both else none
         return found | {"status": "not estimable", "reason": reason, "estimate": None, "interval": None, "p": None}
     streams = [generator(runs.spec.study.seed, kind, label.name, endpoint) for kind in ("permutation", "interval")]
     test = stratified_permutation(sets, streams[0])

@@ -139,8 +139,12 @@ def describe(plan: Plan) -> list[str]:
         effect = f"of an effect of {analysis.smallest_effect} in K at alpha {analysis.alpha}"
         lines.append(f"power {effect}, sd between draws {analysis.power.sd}, from: {analysis.power.origin}")
     lines += [f"margin of {claim.arms[0]} and {claim.arms[1]} from: {claim.origin}" for claim in analysis.claims]
-    if smallest_of(found) > analysis.alpha or (spec.study.draws < FEWEST_DRAWS and analysis.label is None):
-        lines.append(f"fewer than {FEWEST_DRAWS} draws, or alpha out of reach: it will describe and claim at most L0")
+    enough = any(test.fewest >= FEWEST_DRAWS for test in found if test.role == "primary")
+    if smallest_of(found) > analysis.alpha or not enough:
+        lines.append(
+            f"fewer than {FEWEST_DRAWS} draws (matched sets for a label), or alpha out of reach: "
+            "it will describe and claim at most L0"
+        )
     return lines
 
 

@@ -7,18 +7,19 @@ Not here: power worked out before a run from a spread the plan states (`plan`), 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import stdtrit
 
 from shadowgraph.identity import Json
 from shadowgraph.seeds import generator
 from shadowgraph.spec.analysis import Contrast, Trend
 from shadowgraph.stats.power import Design, minimal_detectable_effect
+from shadowgraph.stats.trend import smallest_p
 from shadowgraph.study.contrasts import Row
-from shadowgraph.study.doses import samples
+from shadowgraph.study.doses import used
 from shadowgraph.study.effects import draw_differences
 from shadowgraph.study.labelled import Strata
 from shadowgraph.study.readings import Runs, arm_mean, is_blocked, reader, unmatched
@@ -27,15 +28,25 @@ POWER = 0.8
 
 
 def of_contrast(contrast: Contrast, runs: Runs) -> Row:
-    """Spread and minimal detectable effect of a contrast of K."""
-    pairs = unmatched(runs, contrast.pairs, reader("K")).pairs
+    """Spread and minimal detectable effect of a contrast of K.
+
+    In an independent design the spread is that inside each arm, and strata are those of the test (`sharing`).
+    """
+    tables = unmatched(runs, contrast.pairs, reader("K"))
     if is_blocked(runs, contrast.pairs):
-        inside = list(draw_differences(pairs).values())
+        inside = list(draw_differences(tables.pairs).values())
         return _detectable(runs, contrast.name, _pooled([inside]), Design.paired(len(inside)) if inside else None)
-    sizes = tuple((len(first), len(second)) for first, second in pairs)
-    design = Design.stratified(sizes) if all(min(size) for size in sizes) else None
-    spread = _pooled([list(units.values()) for pair in pairs for units in pair])
-    return _detectable(runs, contrast.name, spread, design)
+    alone = {pair: unmatched(runs, [pair], reader("K")).pairs for pair in contrast.pairs}
+    members = {
+        name: list(units.values())
+        for pair, found in alone.items()
+        for both in found
+        for name, units in zip(pair, both, strict=True)
+    }
+    sizes = tuple((len(first), len(second)) for first, second in tables.pairs)
+    whole = not tables.reason and all(min(size) for size in sizes)
+    design = Design.stratified(sizes, tables.weights) if whole else None
+    return _detectable(runs, contrast.name, _pooled(list(members.values())), design)
 
 
 def of_label(strata: Strata, runs: Runs) -> Row:
@@ -59,20 +70,27 @@ def of_label(strata: Strata, runs: Runs) -> Row:
 def of_trend(trend: Trend, runs: Runs) -> Row:
     """Spread around the mean of a dose (and of a draw, in a blocked design), and the slope that would be found.
 
-    The slope is by the normal approximation, (z_{1−alpha/2} + z_power) sd / √Σ(x − mean x)².
+    The slope is (t_{1−alpha/2, ν} + t_{power, ν}) sd / √Σ(x − mean x)², ν the degrees left beside slope and means; the
+    permutation test is close to t. In a blocked design levels of draws enter neither the test nor the spread.
     """
-    drawn = samples(trend, runs, reader("K"))
-    values = [[value for value in one.values() if value is not None] for one in drawn]
     analysis = runs.spec.analysis
-    spread = _pooled(values) if analysis.design == "independent" else _inside_draws(drawn)
-    doses = np.repeat(np.asarray(trend.doses, dtype=np.float64), [len(one) for one in values])
-    squares = float(np.sum((doses - doses.mean()) ** 2)) if doses.size else 0.0
-    row = _detectable(runs, trend.name, spread, None)
-    if spread is None or squares <= 0:
-        return row
-    reach = float(norm.isf(analysis.alpha / 2) + norm.ppf(POWER))
+    blocked = analysis.design == "blocked"
+    values = used(trend, runs)
+    sizes = [len(one) for one in values]
+    known = bool(values) and all(values)
+    spread = (_inside_draws(values) if blocked else _pooled(values)) if known else None
+    units: Row = {"n": [len(one) for one in values]}
+    found = _detectable(runs, trend.name, spread, None) | units
+    freedom = sum(sizes) - 1 - (min(sizes) if blocked else 1)
+    if spread is None or freedom < 1:
+        return found
+    if smallest_p(trend.doses, sizes, blocked) > analysis.alpha:
+        return found | {"status": "out_of_reach"}
+    doses = np.repeat(np.asarray(trend.doses, dtype=np.float64), sizes)
+    squares = float(np.sum((doses - doses.mean()) ** 2))
+    reach = float(stdtrit(freedom, 1 - analysis.alpha / 2) + stdtrit(freedom, POWER))
     # `smallest_effect` is in K and a slope is per unit of dose, so the two are not held against each other.
-    return row | {"detectable": reach * spread / math.sqrt(squares), "status": "ok"}
+    return found | {"detectable": reach * spread / math.sqrt(squares), "status": "ok"}
 
 
 def _pooled(groups: Sequence[Sequence[float]]) -> float | None:
@@ -84,10 +102,9 @@ def _pooled(groups: Sequence[Sequence[float]]) -> float | None:
     return math.sqrt(squares / freedom) if squares > 0 else None
 
 
-def _inside_draws(drawn: Sequence[Mapping[int, float | None]]) -> float | None:
-    """Standard deviation around the means of doses and draws, of the draws that have a number at every dose."""
-    whole = sorted(set.intersection(*({d for d, v in one.items() if v is not None} for one in drawn)))
-    table = np.array([[float(one[draw] or 0.0) for draw in whole] for one in drawn])
+def _inside_draws(values: Sequence[Sequence[float]]) -> float | None:
+    """Standard deviation around the means of doses and draws; the i-th numbers of all doses are one draw."""
+    table = np.array(values)
     freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
     if freedom < 1:
         return None

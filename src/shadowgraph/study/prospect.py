@@ -18,7 +18,9 @@ from shadowgraph.spec.analysis import Contrast, Equivalence, Label, Trend
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.stats.equivalence import tost_power
 from shadowgraph.stats.power import Design, minimal_detectable_effect, power
+from shadowgraph.stats.trend import smallest_p
 from shadowgraph.study.layout import runs_of
+from shadowgraph.study.sharing import inside_draws, strata_of, uncorrelated
 from shadowgraph.work.threads import one_thread
 
 FLOPS_A_PARAMETER = 6  # forward and backward, a token
@@ -27,6 +29,7 @@ KEPT = 300_000  # bytes of a run that keeps its record: footprint, spectra, scor
 SIDE = 512  # of the product that the speed is read from
 SAMPLED = 20_000  # exchanges where not all are gone through
 POWER = 0.8
+APART = "sd of a draw's difference taken as {factor:.3g} sd, as if its arms had nothing in common"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Prospect:
         power: chance to find the smallest effect of interest (of a claim of no difference: to show it where there is
             none), None without a spread to work it out from.
         detectable: smallest effect found with power .8, in K; None without a spread, or where no effect could be.
+        fewest: the fewest units that one of its sides has: draws, arms of a group, or matched sets.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Prospect:
     smallest_p: float | None
     power: float | None
     detectable: float | None
+    fewest: int = 0
 
     @property
     def line(self) -> str:
@@ -76,6 +81,11 @@ def _units(spec: StudySpec, name: str) -> int:
     return len(group) if group is not None else _draws(spec, name)
 
 
+def _all_units(spec: StudySpec, names: Sequence[str]) -> int:
+    """Units of members that are pooled."""
+    return sum(_units(spec, name) for name in names)
+
+
 def _draws(spec: StudySpec, arm: str) -> int:
     """Draws of an arm."""
     return sum(name == arm for name, _ in spec.runs)
@@ -83,25 +93,31 @@ def _draws(spec: StudySpec, arm: str) -> int:
 
 def _contrast(spec: StudySpec, contrast: Contrast) -> Prospect:
     """A contrast: labels exchanged inside pairs of arms, or signs of the differences inside draws."""
-    sizes = [(_units(spec, first), _units(spec, second)) for first, second in contrast.pairs]
-    if spec.analysis.design == "blocked":
-        count = min(min(pair) for pair in sizes)
-        # Without a share in common, a difference of two has √2 the spread of one.
-        return _prospect(spec, contrast, f"{count} draws, differences inside them", Design.paired(count), math.sqrt(2))
+    if inside_draws(spec.analysis, contrast.pairs):
+        count = min(_draws(spec, arm) for pair in contrast.pairs for arm in pair)
+        factor = uncorrelated(contrast.pairs)
+        told = f"{count} draws, differences inside them; {APART.format(factor=factor)}"
+        return _prospect(spec, contrast, told, Design.paired(count), factor)
+    found = strata_of(contrast.pairs, spec.analysis.groups)
+    if found.reason:
+        return Prospect(contrast.name, contrast.role, f"not estimable ({found.reason})", 1.0, None, None)
+    sizes = tuple((_all_units(spec, part.first), _all_units(spec, part.second)) for part in found.parts)
     told = ", ".join(f"{a} against {b}" for a, b in sizes)
-    return _prospect(spec, contrast, f"draws or corpora, {told}", Design.stratified(tuple(sizes)))
+    weights = tuple(float(part.pairs) for part in found.parts)
+    return _prospect(spec, contrast, f"draws or corpora, {told}", Design.stratified(sizes, weights))
 
 
 def _trend(spec: StudySpec, trend: Trend) -> Prospect:
     """A trend: doses exchanged; its power is no less than that of its two ends alone, which is what is given."""
     draws = [_draws(spec, arm) for arm in trend.arms]
-    if spec.analysis.design == "blocked":
-        exchanges = float(math.factorial(len(draws))) ** min(draws)
-    else:
-        exchanges = math.factorial(sum(draws)) / math.prod(math.factorial(count) for count in draws)
-    ends = Design.independent(draws[0], draws[-1])
+    blocked = spec.analysis.design == "blocked"
     told = f"{sum(draws)} draws over {len(draws)} doses; power of the two ends alone"
-    return _prospect(spec, trend, told, ends, smallest=max(2 / exchanges, 1 / SAMPLED))
+    ends, factor = Design.independent(draws[0], draws[-1]), 1.0
+    if blocked:
+        ends, factor = Design.paired(min(draws)), math.sqrt(2)
+        told += f", {APART.format(factor=factor)}"
+    smallest = max(smallest_p(trend.doses, draws, blocked), 1 / SAMPLED)
+    return _prospect(spec, trend, told, ends, factor, smallest=smallest)
 
 
 def _label(spec: StudySpec, label: Label) -> Prospect:
@@ -125,19 +141,28 @@ def _prospect(
     """A test with its power, where the plan gives a spread."""
     analysis = spec.analysis
     least = design.smallest_p if smallest is None else smallest
-    if analysis.power is None:
-        return Prospect(test.name, test.role, units, least, None, None)
+    sets = design.differences or isinstance(test, Label)
+    fewest = len(design.sizes) if sets else min(min(pair) for pair in design.sizes)
+    if analysis.power is None or factor <= 0:
+        return Prospect(test.name, test.role, units, least, None, None, fewest)
     sd = factor * analysis.power.sd
     found = power(design, sd, analysis.smallest_effect, analysis.alpha)
-    return Prospect(test.name, test.role, units, least, found, minimal_detectable_effect(design, sd, analysis.alpha))
+    detectable = minimal_detectable_effect(design, sd, analysis.alpha)
+    return Prospect(test.name, test.role, units, least, found, detectable, fewest)
 
 
 def _equivalence(spec: StudySpec, claim: Equivalence) -> Prospect:
     """A claim of no difference: chance to show it where there is none."""
     draws = min(_draws(spec, arm) for arm in claim.arms)
-    given = spec.analysis.power
-    found = None if given is None or draws < 2 else tost_power(given.sd, 0.0, claim.margin, draws, spec.analysis.alpha)
+    given, inside = spec.analysis.power, inside_draws(spec.analysis, [claim.arms])
+    factor = uncorrelated([claim.arms]) if inside else 1.0
+    found = None
+    if given is not None and draws >= 2 and factor > 0:
+        sd = factor * given.sd
+        found = tost_power(sd, 0.0, claim.margin, draws, spec.analysis.alpha, paired=inside)
     told = f"{draws} draws an arm, within {claim.margin} in K and {claim.outside_margin} nats outside"
+    if inside:
+        told += f"; differences inside draws, {APART.format(factor=factor)}"
     return Prospect(f"{claim.arms[0]} and {claim.arms[1]} alike", "equivalence", told, None, found, None)
 
 

@@ -8,29 +8,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any
 
 from shadowgraph.errors import Defect
 from shadowgraph.identity import Json
 from shadowgraph.spec.analysis import Pair
 from shadowgraph.spec.study import StudySpec
-from shadowgraph.stats.path import Curve, path_matched_difference
+from shadowgraph.stats.path import Curve
+from shadowgraph.study.curves import (
+    Axis,
+    MissingCurve,
+    Side,
+    curve_of,
+    mean_support,
+    over_common,
+    over_draws,
+    points_of,
+    too_narrow,
+)
+from shadowgraph.study.sharing import inside_draws, strata_of
 
 Record = Mapping[str, Any]
 Read = Callable[[Record], float | None]
 Units = Mapping[str, float]
-Axis = Literal["norm", "rate", "progress"]
 
 READINGS: dict[Axis, str] = {
     "norm": "norm-matched",
     "rate": "norm-matched by rate",
     "progress": "progress-matched",
 }
-FEWEST_LEFT = 2  # units that must keep a common support before a matched reading is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,25 +144,62 @@ class Tables:
     """What a reading leaves for a test.
 
     Attributes:
-        pairs: for every pair of the contrast the units of its first and second member, by name.
+        pairs: for every pair of the contrast the units of its first and second member, by name; in an independent
+            design for every stratum, in which pairs that share a member are pooled (`sharing`).
         dropped: units without a number, as {arm, draw, status}.
         support: common range of the axis, averaged over pairs and draws; None where nothing was matched.
         reason: why there is nothing to test, "" where there is.
+        weights: pairs that each entry of `pairs` stands for; one each when empty.
     """
 
     pairs: tuple[tuple[Units, Units], ...]
     dropped: tuple[dict[str, Json], ...] = ()
     support: tuple[float, float] | None = None
     reason: str = ""
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """As `Tables`, for one line of arms: the units of each."""
+
+    units: tuple[Units, ...]
+    dropped: tuple[dict[str, Json], ...] = ()
+    support: tuple[float, float] | None = None
+    reason: str = ""
 
 
 def unmatched(runs: Runs, pairs: Sequence[Pair], read: Read) -> Tables:
-    """The units of every pair at the end of training."""
+    """The units of every pair at the end of training; of every stratum in an independent design."""
+    places, reason, weights = _places(runs, pairs)
     dropped: list[dict[str, Json]] = []
-    tables = tuple((_units(runs, first, read, dropped), _units(runs, second, read, dropped)) for first, second in pairs)
+    units = {name: _units(runs, name, read, dropped) for place in places for side in place for name in side}
+    tables = tuple((_pooled(units, first), _pooled(units, second)) for first, second in places)
     unique = [row for index, row in enumerate(dropped) if row not in dropped[:index]]
-    empty = any(not units for pair in tables for units in pair)
-    return Tables(tables, tuple(unique), None, "a member of the contrast has no number in any draw" if empty else "")
+    empty = "a member of the contrast has no number in any draw" if not all(units.values()) else ""
+    return Tables(tables, tuple(unique), None, reason or empty, weights)
+
+
+_Place = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def _places(runs: Runs, pairs: Sequence[Pair]) -> tuple[list[_Place], str, tuple[float, ...]]:
+    """The members that are held against each other, why there are none, and the pairs that each entry stands for."""
+    if is_blocked(runs, pairs):
+        return [((first,), (second,)) for first, second in pairs], "", ()
+    found = strata_of(pairs, runs.spec.analysis.groups)
+    return (
+        [(part.first, part.second) for part in found.parts],
+        found.reason,
+        tuple(float(part.pairs) for part in found.parts),
+    )
+
+
+def _pooled(units: Mapping[str, Units], names: Sequence[str]) -> Units:
+    """The units of one member as they are, of several with the member before their names."""
+    if len(names) == 1:
+        return units[names[0]]
+    return {f"{name} {unit}": value for name in names for unit, value in units[name].items()}
 
 
 def _units(runs: Runs, name: str, read: Read, dropped: list[dict[str, Json]]) -> dict[str, float]:
@@ -169,36 +214,13 @@ def _units(runs: Runs, name: str, read: Read, dropped: list[dict[str, Json]]) ->
     return found
 
 
-@dataclass(slots=True)
-class _Side:
-    """Curves of one member of a pair, with the unit and the draw each belongs to."""
-
-    curves: list[Curve] = field(default_factory=list[Curve])
-    units: list[str] = field(default_factory=list[str])
-
-    def means(self, values: Sequence[float]) -> dict[str, float]:
-        """Mean over the curves of every unit."""
-        found: dict[str, list[float]] = defaultdict(list)
-        for unit, value in zip(self.units, values, strict=True):
-            found[unit].append(value)
-        return {unit: fmean(own) for unit, own in found.items()}
-
-    def only(self, unit: str) -> _Side:
-        """The curves of one unit."""
-        kept = [index for index, name in enumerate(self.units) if name == unit]
-        return _Side([self.curves[index] for index in kept], [unit] * len(kept))
-
-
-class _Missing(Exception):
-    """A run has no curve; the text says why."""
-
-
 def matched(runs: Runs, pairs: Sequence[Pair], axis: Axis) -> Tables:
     """The units of every pair at equal update norm or equal progress.
 
     K of every run is averaged over the range of the axis that the compared runs share (see `stats.path`), orders of a
-    draw first. In an independent design the range is that of all runs of a pair; in a blocked one each draw has its
-    own, and draws without one fall out, by their norms alone. Snapshots during warm-up are left out.
+    draw first. In an independent design the range is that of all runs of a stratum, a pair or pairs that share a
+    member; in a blocked one each draw has its own, and draws without one fall out, by their norms alone. Snapshots
+    during warm-up are left out.
 
     Args:
         runs: the runs.
@@ -209,24 +231,59 @@ def matched(runs: Runs, pairs: Sequence[Pair], axis: Axis) -> Tables:
     Returns:
         The tables; with a reason and without units where supports do not overlap or records hold no such curve.
     """
-    analysis = runs.spec.analysis
-    width = analysis.progress_support if axis == "progress" else analysis.norm_support
+    width = _least(runs, axis)
+    places, reason, weights = _places(runs, pairs)
+    if reason:
+        return Tables((), reason=reason)
     try:
-        sides = [(_side(runs, first, axis), _side(runs, second, axis)) for first, second in pairs]
-    except _Missing as missing:
+        made = {name: _side(runs, name, axis) for place in places for side in place for name in side}
+    except MissingCurve as missing:
         return Tables((), reason=str(missing))
+    sides = [[Side.pooled({name: made[name] for name in side}) for side in place] for place in places]
     if is_blocked(runs, pairs):
-        return _matched_inside(pairs, sides, axis, width)
-    tables: list[tuple[Units, Units]] = []
+        inside = over_draws([first for first, _ in pairs], sides, axis, width)
+        tables = tuple((first, second) for first, second in inside.tables)
+        return Tables(tables, inside.dropped, inside.support, inside.reason)
+    between: list[tuple[Units, Units]] = []
     supports: list[tuple[float, float]] = []
-    for pair, (first, second) in zip(pairs, sides, strict=True):
-        found = path_matched_difference(first.curves, second.curves, width)
-        if found.estimate is None or found.support is None:
-            named = f"{pair[0]} and {pair[1]}: " if len(pairs) > 1 else ""
-            return Tables((), support=found.support, reason=named + _too_narrow(found.support, axis, width))
-        tables.append((first.means(found.a_values), second.means(found.b_values)))
-        supports.append(found.support)
-    return Tables(tuple(tables), support=_mean_support(supports))
+    for place, pair in zip(places, sides, strict=True):
+        units, support = over_common(pair, width)
+        if not units or support is None:
+            named = f"{' and '.join(name for side in place for name in side)}: " if len(places) > 1 else ""
+            return Tables((), support=support, reason=named + too_narrow(support, axis, width))
+        between.append((units[0], units[1]))
+        supports.append(support)
+    return Tables(tuple(between), (), mean_support(supports), "", weights)
+
+
+def matched_arms(runs: Runs, arms: Sequence[str], axis: Axis) -> Levels:
+    """The units of several arms over the range of the axis that all of them share, of each draw where it is blocked.
+
+    Args:
+        runs: the runs.
+        arms: at least two arms.
+        axis: as in `matched`.
+
+    Returns:
+        The units, draws by name; or why there are none.
+    """
+    width = _least(runs, axis)
+    try:
+        sides = [_side(runs, arm, axis) for arm in arms]
+    except MissingCurve as missing:
+        return Levels((), reason=str(missing))
+    if runs.spec.analysis.design == "blocked":
+        inside = over_draws([" to ".join((arms[0], arms[-1]))], [sides], axis, width)
+        units = inside.tables[0] if inside.tables else ()
+        return Levels(tuple(units), inside.dropped, inside.support, inside.reason)
+    found, support = over_common(sides, width)
+    return Levels(tuple(found), (), support, "" if found else too_narrow(support, axis, width))
+
+
+def _least(runs: Runs, axis: Axis) -> float:
+    """The narrowest range that counts."""
+    analysis = runs.spec.analysis
+    return analysis.progress_support if axis == "progress" else analysis.norm_support
 
 
 def matched_units(runs: Runs, first: str, others: Sequence[str], axis: Axis) -> Tables:
@@ -241,74 +298,45 @@ def matched_units(runs: Runs, first: str, others: Sequence[str], axis: Axis) -> 
     Returns:
         One pair of tables by arm, or the reason why there is none.
     """
-    analysis = runs.spec.analysis
-    width = analysis.progress_support if axis == "progress" else analysis.norm_support
+    width = _least(runs, axis)
     try:
         sides = [_arms_side(runs, arms, axis) for arms in ((first,), others)]
-    except _Missing as missing:
+    except MissingCurve as missing:
         return Tables((), reason=str(missing))
-    found = path_matched_difference(sides[0].curves, sides[1].curves, width)
-    if found.estimate is None:
-        return Tables((), support=found.support, reason=_too_narrow(found.support, axis, width))
-    return Tables(((sides[0].means(found.a_values), sides[1].means(found.b_values)),), support=found.support)
+    units, support = over_common(sides, width)
+    if not units:
+        return Tables((), support=support, reason=too_narrow(support, axis, width))
+    return Tables(((units[0], units[1]),), support=support)
 
 
 def is_blocked(runs: Runs, pairs: Sequence[Pair]) -> bool:
     """True where differences are taken inside draws: in a blocked design, between arms."""
-    return runs.spec.analysis.design == "blocked" and not any(runs.is_group(name) for pair in pairs for name in pair)
+    return inside_draws(runs.spec.analysis, pairs)
 
 
-def _matched_inside(pairs: Sequence[Pair], sides: Sequence[tuple[_Side, _Side]], axis: Axis, width: float) -> Tables:
-    """As `matched`, each draw with its own range; a draw must have one in every pair."""
-    shared = set.intersection(*(set(side.units) for pair in sides for side in pair))
-    draws = sorted(shared, key=int)
-    tables: list[tuple[dict[str, float], dict[str, float]]] = [({}, {}) for _ in pairs]
-    dropped: list[dict[str, Json]] = []
-    supports: list[tuple[float, float]] = []
-    widest: tuple[float, float] | None = None
-    for draw in draws:
-        parts = [(first.only(draw), second.only(draw)) for first, second in sides]
-        found = [path_matched_difference(first.curves, second.curves, width) for first, second in parts]
-        narrow = next((index for index, one in enumerate(found) if one.estimate is None), None)
-        if narrow is not None:
-            own = found[narrow].support
-            widest = own if _width(own) >= _width(widest) else widest
-            dropped.append({"arm": pairs[narrow][0], "draw": int(draw), "status": "no common support"})
-            continue
-        for table, (first, second), one in zip(tables, parts, found, strict=True):
-            table[0].update(first.means(one.a_values))
-            table[1].update(second.means(one.b_values))
-        supports += [one.support for one in found if one.support is not None]
-    left = len(draws) - len(dropped)
-    if left < FEWEST_LEFT or 2 * left < len(draws):
-        reason = f"{len(dropped)} of {len(draws)} draws without support: at best {_too_narrow(widest, axis, width)}"
-        return Tables((), tuple(dropped), widest, reason)
-    return Tables(tuple(tables), tuple(dropped), _mean_support(supports))
-
-
-def _side(runs: Runs, name: str, axis: Axis) -> _Side:
+def _side(runs: Runs, name: str, axis: Axis) -> Side:
     """The curves of an arm, draw by draw, or of a group, arm by arm."""
     if runs.is_group(name):
         return _arms_side(runs, runs.members(name), axis)
-    side = _Side()
+    side = Side()
     for draw in runs.draws(name):
         curves = _curves(runs, name, draw, axis)
         side.curves += curves
         side.units += [str(draw)] * len(curves)
     if not side.curves:
-        raise _Missing(f"{name} has no run in the rate grid")
+        raise MissingCurve(f"{name} has no run in the rate grid")
     return side
 
 
-def _arms_side(runs: Runs, arms: Sequence[str], axis: Axis) -> _Side:
+def _arms_side(runs: Runs, arms: Sequence[str], axis: Axis) -> Side:
     """The curves of some arms, each arm one unit; over rates those of them that are in the rate grid."""
-    side = _Side()
+    side = Side()
     for arm in arms:
         curves = [curve for draw in runs.draws(arm) for curve in _curves(runs, arm, draw, axis)]
         side.curves += curves
         side.units += [arm] * len(curves)
     if not side.curves:
-        raise _Missing(f"{', '.join(arms)} has no run in the rate grid")
+        raise MissingCurve(f"{', '.join(arms)} has no run in the rate grid")
     return side
 
 
@@ -316,44 +344,8 @@ def _curves(runs: Runs, arm: str, draw: int, axis: Axis) -> list[Curve]:
     """The curves of one draw: one a run along training, one in all over rates."""
     if axis == "rate":
         rows = runs.grid.get((arm, draw), ())
-        return [_curve([(row["log_norm"], row["K"]) for row in rows], f"{arm}-{draw}", axis)] if rows else []
+        return [curve_of([(row["log_norm"], row["K"]) for row in rows], f"{arm}-{draw}", axis)] if rows else []
     return [
-        _curve(points_of(record, axis, runs.spec.training.warmup_steps), f"{arm}-{draw}", axis)
+        curve_of(points_of(record, axis, runs.spec.training.warmup_steps), f"{arm}-{draw}", axis)
         for record in runs.main[arm, draw]
     ]
-
-
-def points_of(record: Record, axis: Axis, warmup: int) -> list[tuple[float | None, float | None]]:
-    """(axis, K) at the snapshots of a run from the end of warm-up on."""
-    points = [point for point in record["snapshots"] if int(point["step"]) >= warmup]
-    if axis == "norm":
-        return [(point["log_norm"], point["K"]) for point in points]
-    own = record.get("own_loss")
-    if own is None or own["start"] is None:
-        return []
-    losses = [(point.get("own_loss"), point["K"]) for point in points]
-    return [(None if loss is None else float(own["start"]) - float(loss), k) for loss, k in losses]
-
-
-def _curve(points: Sequence[tuple[float | None, float | None]], name: str, axis: Axis) -> Curve:
-    """A curve out of the points that have both numbers."""
-    known = [(float(x), float(k)) for x, k in points if x is not None and k is not None]
-    if len(known) < 2:
-        wanted = "loss on its own held-out documents" if axis == "progress" else "update norm"
-        raise _Missing(f"the run {name} has fewer than two points with K and {wanted}")
-    return np.array([x for x, _ in known]), np.array([k for _, k in known])
-
-
-def _mean_support(supports: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    if len(supports) == 1:
-        return supports[0]
-    return fmean(low for low, _ in supports), fmean(high for _, high in supports)
-
-
-def _width(support: tuple[float, float] | None) -> float:
-    return support[1] - support[0] if support else 0.0
-
-
-def _too_narrow(support: tuple[float, float] | None, axis: Axis, width: float) -> str:
-    what = "progress" if axis == "progress" else "update norm"
-    return f"the runs share {_width(support):.2f} nats of {what}, {width} needed"
