@@ -109,6 +109,9 @@ def effect_in_words(effect: Effect) -> str:
     """Estimate, interval, p and n of one test of K."""
     if effect.get("kind") == "trend":
         text = f"K changes by {effect['estimate']:+.3f} nats a unit of dose"
+        if effect.get("segments"):
+            slopes = ", ".join(f"{slope:+.2f}" for slope in effect["segments"])
+            text += f", between neighbouring doses by {slopes}"
     else:
         text = f"K differs by {effect['estimate']:+.2f} nats"
     if effect.get("interval"):
@@ -228,7 +231,7 @@ def answer(
         smallest_effect: smallest effect of interest, nats.
 
     Returns:
-        "sentences", "claim_level" (the highest that any primary test reaches) and "claims", one a primary test.
+        "sentences", "claim_level" (what every primary test reaches) and "claims", one a primary test.
     """
     simple = len(primaries) == 1 and primaries[0]["kind"] == "contrast" and len(primaries[0]["pairs"]) == 1
     told = [(first_sentence if simple else sentence)(row, alpha, smallest_effect) for row in primaries]
@@ -243,7 +246,7 @@ def answer(
         {"claim_level": level, "sentence": text, **{key: row.get(key) for key in keys}}
         for row, level, text in zip(primaries, levels, told, strict=True)
     ]
-    return {"sentences": list(sentences), "claim_level": max(levels), "claims": claims}
+    return {"sentences": list(sentences), "claim_level": min(levels), "claims": claims}
 
 
 def limits(

@@ -6,6 +6,7 @@ Here live: the rows of a result that are trends. Not here: the test (`stats.tren
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean
 
 import numpy as np
@@ -74,7 +75,8 @@ def _row(trend: Trend, runs: Runs, endpoint: str, levels: Levels, *reading: str)
     if levels.reason or not used or not all(used):
         none: Row = {"estimate": None, "interval": None, "p": None}
         reason = levels.reason or "an arm has no number in any draw"
-        sizes: Row = {"n": [len(one) for one in used] or [0] * len(trend.arms)}
+        counts: list[Json] = [len(one) for one in used] if used else [0 for _ in trend.arms]
+        sizes: Row = {"n": counts}
         return found | {"status": "not estimable", "reason": reason} | none | sizes
     stream = generator(runs.spec.study.seed, "trend", trend.name, endpoint, *reading)
     test = trend_test([np.array(sample) for sample in used], trend.doses, stream, blocked, level=1.0 - analysis.alpha)
@@ -88,9 +90,19 @@ def _row(trend: Trend, runs: Runs, endpoint: str, levels: Levels, *reading: str)
         "jonckheere": test.jonckheere,
         "jonckheere_p": test.jonckheere_p,
         "n": [len(sample) for sample in used],
+        "segments": _segments(trend, used),
         "method": METHOD.format(exact="exact" if test.exact else "Monte Carlo", where=where),
     }
     return found | slope
+
+
+def _segments(trend: Trend, used: Sequence[Sequence[float]]) -> list[Json]:
+    """Slopes of the means between neighbouring doses, from the lowest: whether one line stands for them all."""
+    means: dict[float, list[float]] = {}
+    for dose, sample in zip(trend.doses, used, strict=True):
+        means.setdefault(dose, []).extend(sample)
+    points = sorted((dose, fmean(sample)) for dose, sample in means.items())
+    return [(b - a) / (second - first) for (first, a), (second, b) in pairwise(points)]
 
 
 def _used(units: Sequence[Units], blocked: bool) -> list[list[float]]:

@@ -26,6 +26,7 @@ from shadowgraph.study.readings import Tables, Units
 INDEPENDENT = "Hodges-Lehmann shift, percentile bootstrap over draws, exact two-sided permutation of draw labels"
 STRATIFIED = "mean difference inside pairs, exact two-sided permutation of labels inside pairs and its inversion"
 BLOCKED = "differences inside draws: Hodges-Lehmann, {how}, exact two-sided sign flips"
+FEWEST_BOOTSTRAPPED = 5  # units a side below which the percentile bootstrap covers far too little
 POOLED = "several pairs share a member and are one stratum, their other members pooled"
 
 
@@ -107,17 +108,21 @@ def _independent(tables: Tables, analysis: Analysis, seed: int, streams: tuple[s
     """Two samples of independent units."""
     a, b = (_array(units) for units in tables.pairs[0])
     test = permutation_test(a, b, generator(seed, "permutation", *streams))
-    interval = bootstrap_interval(a, b, 1.0 - analysis.alpha, generator(seed, "bootstrap", *streams))
+    level, stream = 1.0 - analysis.alpha, generator(seed, "bootstrap", *streams)
+    many = min(a.size, b.size) >= FEWEST_BOOTSTRAPPED
+    interval = bootstrap_interval(a, b, level, stream) if many else stratified_interval([(a, b)], level, stream)
+    told = INDEPENDENT if many else INDEPENDENT.replace("percentile bootstrap over draws", interval.method)
     return {
         "status": "ok",
         "estimate": hodges_lehmann(a, b),
+        "mean": test.statistic,
         **interval_fields(interval),
         "p": test.p,
         "smallest_p": test.smallest_p,
         "n": [int(a.size), int(b.size)],
         "hedges_g": hedges_g(a, b),
         "cliffs_delta": cliffs_delta(a, b),
-        "method": INDEPENDENT if test.exact else INDEPENDENT.replace("exact two-sided", "Monte Carlo two-sided"),
+        "method": told if test.exact else told.replace("exact two-sided", "Monte Carlo two-sided"),
     }
 
 
@@ -134,6 +139,7 @@ def _stratified(tables: Tables, analysis: Analysis, seed: int, streams: tuple[st
     return {
         "status": "ok",
         "estimate": test.statistic,
+        "mean": test.statistic,
         **fields,
         "p": test.p,
         "smallest_p": test.smallest_p,
@@ -153,6 +159,7 @@ def _blocked(
     return {
         "status": "ok",
         "estimate": found.estimate,
+        "mean": found.mean,
         **interval_fields(found.interval),
         "p": found.p,
         "smallest_p": found.smallest_p,
