@@ -43,9 +43,13 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sourced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study over sources, every draw with a base of its own, run without disturbance; only records are kept."""
+    """A study over sources, every draw with a base of its own, balanced, then run; only records are kept."""
     folder = tmp_path_factory.mktemp("sourced")
     spec = write_material(folder)
+    done = call("study", "balance", spec, "--output", folder / "out", "--workers", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "out" / "runs").exists()
+    (folder / "sheet.json").write_text(done.stdout)
     done = call("study", "run", spec, "--output", folder / "out", "--workers", "2")
     assert done.returncode == 0, done.stderr
     done = call("study", "records", folder / "out", "--into", folder / "records")
@@ -245,6 +249,22 @@ def test_bases_orders_and_rates_differ_as_they_should(sourced: Path) -> None:
     assert statements["new-0-r0.0005"]["schedule"]["rate"] == 5e-4
     known = [json.loads((sourced / "out" / f"base-{draw}" / "sources.json").read_text())["known"] for draw in (0, 1)]
     assert set(known[0]) & set(known[1]) == {"letters"}
+
+
+def test_the_balance_before_training_is_that_of_the_result(sourced: Path) -> None:
+    sheet = json.loads((sourced / "sheet.json").read_text())
+    assert sheet["arms"] == json.loads((sourced / "out" / "matched.json").read_text())["balance"]["arms"]
+    for before, after in zip(sheet["arms"], result_of(sourced / "out")["arms"], strict=True):
+        assert before["means"] == pytest.approx({key: cell["mean"] for key, cell in after["balance"].items()})
+        assert before["novel"] == after["novel"]
+        against = [{**caliper, "against": sheet["reference"]} for caliper in before["calipers"]]
+        assert against == after["calipers"]
+    again = call("study", "balance", sourced / "tiny-sources.toml", "--output", sourced / "out")
+    assert again.returncode == 0, again.stderr
+    assert "Calipers against known" in again.stdout
+    record = json.loads((sourced / "out" / "runs" / "new-1" / "record.json").read_text())
+    losses = json.loads((sourced / "out" / "corpus" / "pool-1" / "base_loss.json").read_text())
+    assert record["base_loss"] == pytest.approx(losses["new"], rel=1e-8)
 
 
 def test_the_suite_holds_the_benchmark_in_its_dresses(sourced: Path) -> None:

@@ -68,7 +68,15 @@ def test_what_nothing_missing_needs_is_not_run(sources: Plan, tmp_path: Path) ->
     assert all(job.done for job in pruned(jobs_of(sources, layout), wanted))
     (layout.run(RunKey("new", 1, 1)) / "record.json").unlink()
     missing = [job.key for job in pruned(jobs_of(sources, layout), wanted) if not job.done]
-    assert missing == ["base corpus", "base-1", "directions of base-1", "pool 1", "new-1-s1"]
+    assert missing == ["base corpus", "base-1", "directions of base-1", "pool 1", "balance 1", "new-1-s1"]
+
+
+def test_the_proof_needs_the_balance_of_every_draw_and_no_run(sources: Plan, tmp_path: Path) -> None:
+    for plan in (freeze(TINY), sources):
+        jobs = pruned(jobs_of(plan, Layout(tmp_path)), ["matched"])
+        runs = {key.name for key in runs_of(plan.spec)}
+        assert not runs & {job.key for job in jobs}
+        assert {f"balance {draw}" for draw in range(2)} <= {job.key for job in jobs}
 
 
 def test_orders_and_rates_change_what_they_name_and_nothing_else(sources: Plan) -> None:

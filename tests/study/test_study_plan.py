@@ -9,7 +9,7 @@ from shadowgraph.errors import DataError, SpecError
 from shadowgraph.spec.analysis import Power
 from shadowgraph.study.layout import Layout, RunKey
 from shadowgraph.study.plan import claim_folder, describe, freeze
-from shadowgraph.study.prospect import cost_of, parameters_of, prospects
+from shadowgraph.study.prospect import REACHED, cost_of, hours_of, parameters_of, prospects
 
 TINY = Path(__file__).with_name("tiny.toml")
 
@@ -140,6 +140,16 @@ def test_a_plan_says_what_each_test_can_show_and_what_all_costs(tmp_path: Path) 
     assert (cost.runs, cost.bases) == (9, 2)
     assert cost.tokens == 2 * 8 * 128 + 9 * 8 * 128
     assert cost.disk < cost.disk_other
+
+
+def test_hours_are_what_training_takes_and_not_what_a_product_would() -> None:
+    spec = freeze(Path(__file__).parents[2] / "recipes" / "first-light.toml").spec
+    slow, fast = hours_of(spec, 70e9), hours_of(spec, 140e9)
+    assert slow.training == 2 * fast.training == pytest.approx(cost_of(spec).flops / (REACHED * 70e9) / 3600)
+    assert slow.beside == fast.beside
+    assert slow.training + slow.beside == pytest.approx(2 * 9.5 / 60, rel=0.25)  # two cores took 9.5 minutes
+    assert "on a machine that does nothing else" in slow.line
+    assert "at least" not in "\n".join(describe(freeze(TINY)))
 
 
 def test_enough_draws_find_a_large_effect(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The verbs of a study: plan, run, exec, records, status, report, counterparts.
+"""The verbs of a study: plan, balance, run, exec, records, status, report, counterparts.
 
 Here live: their arguments and what they print.
 Not here: the study (`study`) and the page (`report`).
@@ -47,17 +47,53 @@ def plan_command(
       shadowgraph study plan my.toml --output out/mine
     """
     from shadowgraph.study.plan import claim_folder, describe, freeze
-    from shadowgraph.study.prospect import cost_of, prospects
+    from shadowgraph.study.prospect import core_speed, cost_of, hours_of, prospects
 
     plan = freeze(spec)
     if output is not None:
         claim_folder(plan, output, overwrite=overwrite)
     if as_json:
-        cost = {"cost": asdict(cost_of(plan.spec)), "tests": [asdict(test) for test in prospects(plan.spec)]}
-        emit_json({"plan_hash": plan.hash, "smallest_p": plan.smallest_p, **cost, **plan.frozen()})
+        hours = asdict(hours_of(plan.spec, core_speed()))
+        cost = {"cost": asdict(cost_of(plan.spec)), "core_hours": hours}
+        tests = {"smallest_p": plan.smallest_p, "tests": [asdict(test) for test in prospects(plan.spec)]}
+        emit_json({"plan_hash": plan.hash, **tests, **cost, **plan.frozen()})
         return
     for line in describe(plan):
         typer.echo(line)
+
+
+@study_app.command("balance")
+def balance_command(
+    spec: Spec,
+    output: Annotated[Path, typer.Option(help="Folder of the study; `study run` goes on in it.")],
+    workers: Workers = None,
+    cache: Cache = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study up to the proof that its runs are matched, and show how far their data differ; no arm is trained.
+
+    Shows the balance sheet of every arm, the calipers it meets or misses, and the matched sets of a label.
+
+    Examples:
+      shadowgraph study balance my.toml --output out/mine
+
+      shadowgraph study balance my.toml --output out/mine --workers 4 --json
+    """
+    from shadowgraph.report.balance_text import balance_text
+    from shadowgraph.study.execute import balance_study
+    from shadowgraph.study.layout import Layout
+    from shadowgraph.study.plan import claim_folder, freeze
+
+    plan = freeze(spec)
+    claim_folder(plan, output)
+    layout = Layout(output)
+    with progress_display() as display:
+        sheet = balance_study(plan, layout, workers=workers or _cores(), cache=cache, display=display)
+    if as_json:
+        emit_json({"schema_version": "1.0", "kind": "balance", "plan_hash": plan.hash, **sheet})
+        return
+    typer.echo(balance_text(sheet))
+    typer.echo(f"proof of matching: {layout.matched.resolve()}")
 
 
 @study_app.command("run")

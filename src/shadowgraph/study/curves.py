@@ -117,7 +117,14 @@ class Inside:
 
 
 def over_draws(names: Sequence[str], sets: Sequence[Sequence[Side]], axis: Axis, width: float) -> Inside:
-    """As `matched`, each draw with its own range; a draw must have one in every set of sides."""
+    """As `matched`, each draw with its own range; a draw must have one in every set of sides.
+
+    Args:
+        names: of the sets of sides, for what is left out.
+        sets: sides that are compared with one another.
+        axis: what the runs are matched on.
+        width: narrowest range that counts, nats.
+    """
     shared = set.intersection(*(set(side.units) for sides in sets for side in sides))
     draws = sorted(shared, key=int)
     tables: list[list[dict[str, float]]] = [[{} for _ in sides] for sides in sets]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shadowgraph.artifact import Ledger, exclusive, read_object, write_json
 from shadowgraph.errors import DataError, SpecError, printable, require
@@ -21,13 +22,17 @@ from shadowgraph.study.analyse import analyse
 from shadowgraph.study.bases import ENVIRONMENT, keep_base, restore_base
 from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.plan import Plan
+from shadowgraph.study.prospect import READ_SECONDS, balance_seconds, pool_seconds, score_seconds
 from shadowgraph.study.record import drop_weights, import_records
+from shadowgraph.study.sheet import sheet_of
 from shadowgraph.work.account import Display
 from shadowgraph.work.executor import execute
 from shadowgraph.work.job import Job
 
 TOKENS_A_SECOND = 5000.0  # of training on one core; only for the share of progress
-CORPORA, TRAINING, SCORING = (f"shadowgraph.study.{room}" for room in ("corpora", "training", "scoring"))
+CORPORA, TRAINING, SCORING, SHEET = (
+    f"shadowgraph.study.{room}" for room in ("corpora", "training", "scoring", "sheet")
+)
 SHARED = "base"
 """The run that `run_one` takes for all that runs need: bases, suite, documents, the proof."""
 
@@ -43,13 +48,14 @@ def jobs_of(plan: Plan, layout: Layout) -> list[Job]:
         jobs.append(Job("suite", f"{SCORING}:suite_job", files, layout.suite / "suite.json", cost=4.0))
     for name, draw in layout.bases(spec).items():
         jobs += _base_jobs(spec, layout, name, {**root, "draw": draw}, suite=suite)
-    pool_cost = 3.0 + (spec.pool.documents / 2_000 if spec.pool is not None else 3.0 * len(spec.arms))
     for draw in range(spec.study.draws):
         at: dict[str, Json] = {**files, "draw": draw}
         mark = layout.pool(draw) / "_COMPLETE"
-        jobs.append(Job(f"pool {draw}", f"{CORPORA}:pool_job", at, mark, ("base corpus",), pool_cost))
-    regimes = tuple(f"pool {draw}" for draw in range(spec.study.draws))
-    needs = (*layout.bases(spec), *regimes)
+        jobs.append(Job(f"pool {draw}", f"{CORPORA}:pool_job", at, mark, ("base corpus",), pool_seconds(spec)))
+        needs = (layout.base_of(spec, draw).name, f"pool {draw}")
+        at, mark = {**root, "draw": draw}, layout.base_losses(draw)
+        jobs.append(Job(f"balance {draw}", f"{SHEET}:balance_job", at, mark, needs, balance_seconds(spec)))
+    needs = tuple(f"balance {draw}" for draw in range(spec.study.draws))
     jobs.append(Job("matched", f"{TRAINING}:matched_job", root, layout.matched, needs, 4.0))
     return jobs + [_run_job(spec, layout, key, root, suite=suite) for key in runs_of(spec)]
 
@@ -66,7 +72,7 @@ def _base_jobs(spec: StudySpec, layout: Layout, name: str, at: dict[str, Json], 
             at,
             folder / "record.json",
             (name, *scores),
-            _score_cost(spec),
+            score_seconds(spec),
         ),
     ]
     if spec.analysis.affinity is not None:
@@ -79,11 +85,11 @@ def _base_jobs(spec: StudySpec, layout: Layout, name: str, at: dict[str, Json], 
 def _run_job(spec: StudySpec, layout: Layout, key: RunKey, root: dict[str, Json], *, suite: bool) -> Job:
     """One run, from its training to its record."""
     base = layout.base_of(spec, key.draw).name
-    needs = ["matched", base, f"pool {key.draw}"]
+    needs = ["matched", base, f"pool {key.draw}", f"balance {key.draw}"]
     needs += ["suite"] if suite else []
     needs += [f"directions of {base}"] if spec.analysis.affinity is not None else []
     arguments: dict[str, Json] = {**root, "arm": key.arm, "draw": key.draw, "seed": key.seed, "rate": key.rate}
-    cost = spec.training.steps * _step_cost(spec) + 3.0 + _score_cost(spec)
+    cost = spec.training.steps * _step_cost(spec) + READ_SECONDS + score_seconds(spec)
     mark = layout.run(key) / "record.json"
     return Job(key.name, f"{TRAINING}:run_job", arguments, mark, tuple(needs), cost)
 
@@ -91,12 +97,6 @@ def _run_job(spec: StudySpec, layout: Layout, key: RunKey, root: dict[str, Json]
 def _step_cost(spec: StudySpec) -> float:
     """Seconds of one step."""
     return spec.training.batch * spec.training.sequence_length / TOKENS_A_SECOND
-
-
-def _score_cost(spec: StudySpec) -> float:
-    """Seconds to score one model."""
-    splits = 6 if spec.pool is not None else sum(1 + len(source.dresses) for source in spec.scores.benchmarks)
-    return 2.0 + splits * spec.scores.items / 36
 
 
 def pruned(jobs: Sequence[Job], wanted: Collection[str]) -> list[Job]:
@@ -166,6 +166,34 @@ def execute_study(
         spent = time.monotonic() - began
         ledger.append({"event": "end", "plan": plan.hash, "seconds": round(spent, 1)})
     return spent
+
+
+def balance_study(
+    plan: Plan, layout: Layout, *, workers: int, cache: Path | None, display: Display | None
+) -> dict[str, Any]:
+    """Run a study up to the proof of matching and the balance sheet beside it; no arm is trained.
+
+    Args:
+        plan: the frozen plan whose folder this is.
+        layout: the folder; `execute_study` goes on in it.
+        workers: processes, one thread each.
+        cache: folder of trained bases; None keeps none.
+        display: told the progress.
+
+    Returns:
+        The sheet, see `sheet.balance_sheet`.
+
+    Raises:
+        ShadowgraphError: what a job raised; finished jobs are kept and the same call goes on.
+    """
+    began = time.monotonic()
+    ledger = Ledger(layout.ledger)
+    with exclusive(layout.lock):
+        if not layout.matched.exists():
+            ledger.append({"event": "start", "plan": plan.hash, "workers": workers})
+            _work(plan, layout, ["matched"], workers=workers, cache=cache, display=display)
+            ledger.append({"event": "balanced", "plan": plan.hash, "seconds": round(time.monotonic() - began, 1)})
+        return sheet_of(layout)
 
 
 def run_one(
@@ -286,7 +314,8 @@ def progress_of(folder: Path) -> Status:
     stages: dict[str, tuple[int, int]] = {}
     for job in pruned(jobs_of(plan, layout), wanted_of(plan, layout)):
         first = job.key.split()[0]
-        stage = "runs" if job.key in runs else {"scores": "scores", "pool": "pools"}.get(first, "base")
+        named = {"scores": "scores", "pool": "pools", "balance": "balance"}
+        stage = "runs" if job.key in runs else named.get(first, "base")
         done, total = stages.get(stage, (0, 0))
         stages[stage] = (done + job.done, total + 1)
     state = "complete" if layout.complete.exists() else "unfinished"

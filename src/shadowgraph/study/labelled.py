@@ -17,6 +17,7 @@ from shadowgraph.corpus.balance import RELATIVE
 from shadowgraph.identity import Json
 from shadowgraph.seeds import generator
 from shadowgraph.spec.analysis import Label
+from shadowgraph.spec.study import StudySpec
 from shadowgraph.stats.matching import matched_sets, residual_test
 from shadowgraph.stats.strata import stratified_interval, stratified_permutation
 from shadowgraph.study.contrasts import Asked, Row
@@ -61,21 +62,23 @@ class Strata:
 
 
 def strata_of(runs: Runs, label: Label) -> Strata:
-    """Match the corpora of a label on the balance sheet; none where a corpus stands on both sides."""
-    positive, negative = (runs.members(name) for name in (label.positive, label.negative))
+    """Match the corpora of a label on the balance sheets in the records of their runs."""
+    arms = [arm for name in (label.positive, label.negative) for arm in runs.members(name)]
+    return match_corpora(runs.spec, label, {arm: balance_means(runs.of(arm)) for arm in arms})
+
+
+def match_corpora(spec: StudySpec, label: Label, means: Mapping[str, Mapping[str, float]]) -> Strata:
+    """Match corpora on their mean balance, before any is trained on; none where one stands on both sides."""
+    groups = spec.analysis.groups
+    positive, negative = (groups.get(name, (name,)) for name in (label.positive, label.negative))
     keys = list(label.calipers.model_dump())
-    covariates = {arm: _covariates(runs, arm, keys) for arm in (*positive, *negative)}
+    covariates = {arm: {key: means[arm][key] for key in keys} for arm in (*positive, *negative)}
     limits = np.array(list(label.calipers.model_dump().values()), dtype=np.float64)
     relative = np.array([key in RELATIVE for key in keys])
     tables = [np.array([[covariates[arm][key] for key in keys] for arm in arms]) for arms in (positive, negative)]
     found = [] if set(positive) & set(negative) else matched_sets(tables[0], tables[1], limits, relative)
     sets = tuple((positive[index], tuple(negative[other] for other in others)) for index, others in found if others)
     return Strata(label, positive, negative, covariates, sets)
-
-
-def _covariates(runs: Runs, arm: str, keys: Sequence[str]) -> dict[str, float]:
-    means = balance_means(runs.of(arm))
-    return {key: means[key] for key in keys}
 
 
 def asked(runs: Runs, strata: Strata) -> Asked:
@@ -188,11 +191,8 @@ def table(runs: Runs, strata: Strata, main: Row) -> Row:
         own, rest = k[arm], [number for other in others if (number := k[other]) is not None]
         apart = None if own is None or not rest else own - fmean(rest)
         listed.append({"positive": corpus(arm), "negatives": [corpus(other) for other in others], "difference": apart})
-    used = {name for arm, others in strata.sets for name in (arm, *others)}
-    sides = {"positive": (strata.positive, strata.negative), "negative": (strata.negative, strata.positive)}
     unmatched: dict[str, Json] = {
-        side: [corpus(arm) | _nearest(strata, arm, others) for arm in own if arm not in used]
-        for side, (own, others) in sides.items()
+        side: [corpus(arm) | near for arm, near in found.items()] for side, found in without_match(strata).items()
     }
     further: Row = {
         "positive": strata.label.positive,
@@ -205,6 +205,16 @@ def table(runs: Runs, strata: Strata, main: Row) -> Row:
         "residual": _residual(runs, strata, k),
     }
     return main | further
+
+
+def without_match(strata: Strata) -> dict[str, dict[str, dict[str, Json]]]:
+    """Corpora in no stratum, by side, each with the nearest of the other side and what it misses even that by."""
+    used = {name for arm, others in strata.sets for name in (arm, *others)}
+    sides = {"positive": (strata.positive, strata.negative), "negative": (strata.negative, strata.positive)}
+    return {
+        side: {arm: _nearest(strata, arm, others) for arm in own if arm not in used}
+        for side, (own, others) in sides.items()
+    }
 
 
 def _nearest(strata: Strata, arm: str, others: Sequence[str]) -> dict[str, Json]:

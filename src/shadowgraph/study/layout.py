@@ -169,6 +169,10 @@ class Layout:
         """Folder of the pool behind one draw."""
         return self.root / "corpus" / f"pool-{draw}"
 
+    def base_losses(self, draw: int) -> Path:
+        """Loss of a draw's base on the data of every arm, by the arm's name."""
+        return self.pool(draw) / "base_loss.json"
+
     def regime(self, arm: str, draw: int) -> Path:
         """Folder of one arm's training set in one draw."""
         return self.root / "corpus" / f"{arm}-{draw}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from shadowgraph.corpus.balance import compare
+from shadowgraph.corpus.balance import Caliper, compare
 from shadowgraph.identity import Json
 from shadowgraph.scores.item import summarise
 from shadowgraph.seeds import generator
@@ -99,11 +99,15 @@ def balance_keys(records: Sequence[Record]) -> list[str]:
     return usual + sorted(shared - set(usual))
 
 
+def is_novel(calipers: Sequence[Caliper]) -> bool:
+    """Whether the loss of the base on an arm, or its divergence from the base's mixture, lies beyond the caliper."""
+    return any(not item.met for item in calipers if item.key in {"base_loss", "kl_to_base"})
+
+
 def arm_tables(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> tuple[list[dict[str, Json]], list[str]]:
     """The arms with their balance sheets and calipers, and the names of those that are novel.
 
-    Calipers are held against `analysis.against`; without such an arm there are none. An arm is novel when its loss
-    under the base or its divergence from the base's mixture lies beyond the caliper.
+    Calipers are held against `analysis.against`; without such an arm there are none.
 
     Args:
         spec: the specification.
@@ -121,7 +125,7 @@ def arm_tables(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> tupl
         rows = records[arm.name]
         compared = against is not None and arm.name != reference
         found = compare(balance_means(rows), against or {}, analysis.calipers) if compared else ()
-        beyond = any(not item.met for item in found if item.key in {"base_loss", "kl_to_base"})
+        beyond = is_novel(found)
         if beyond:
             novel.append(arm.name)
         sheet: dict[str, Json] = {

@@ -19,7 +19,7 @@ from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.answer import FEWEST_DRAWS
 from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.lopsided import TRANSFER_FAMILIES
-from shadowgraph.study.prospect import core_speed, cost_of, prospects, smallest_of
+from shadowgraph.study.prospect import core_speed, cost_of, hours_of, prospects, smallest_of
 from shadowgraph.study.sources import source_files
 
 MOST_DRAWS = 100
@@ -131,7 +131,7 @@ def describe(plan: Plan) -> list[str]:
         f"each arm: {training.steps} steps of {training.batch} x {training.sequence_length} tokens "
         f"= {training.tokens:,} tokens; base: {training.base_tokens:,}; in all {plan.training_tokens:,}"
     )
-    lines.append(_cost_line(spec))
+    lines += [_cost_line(spec), hours_of(spec, core_speed()).line]
     found = prospects(spec)
     for test in found:
         lines.append(test.line)
@@ -165,13 +165,11 @@ def _made_of(spec: StudySpec) -> list[str]:
 
 
 def _cost_line(spec: StudySpec) -> str:
-    """Runs, hours and disk."""
-    cost, speed = cost_of(spec), core_speed()
-    hours = cost.flops / speed / 3600
+    """Runs and disk."""
+    cost = cost_of(spec)
     other = "records" if spec.study.keep == "weights" else "weights"
     return (
         f"{cost.runs} runs and {cost.bases} {'bases' if cost.bases > 1 else 'base'} of {cost.parameters:,} parameters: "
-        f"at least {hours:.2g} core-hours at the {speed / 1e9:.0f} GFLOP/s measured here on one core; "
         f'disk {cost.disk / 1e6:,.0f} MB (keep = "{spec.study.keep}"), {cost.disk_other / 1e6:,.0f} MB with '
         f'"{other}"'
     )

@@ -27,6 +27,12 @@ FLOPS_A_PARAMETER = 6  # forward and backward, a token
 BYTES = 4  # a stored parameter
 KEPT = 300_000  # bytes of a run that keeps its record: footprint, spectra, scores, ledger
 SIDE = 512  # of the product that the speed is read from
+REACHED = 0.45
+"""Share of a product's speed that training reaches, .41 to .47 where models of a million parameters were timed.
+
+Products of their shapes are as fast as square ones; the rest of a step (norms, attention, losses, the optimiser) is
+what costs."""
+READ_SECONDS = 3.0  # to read the footprints and losses of a run
 SAMPLED = 20_000  # exchanges where not all are gone through
 POWER = 0.8
 APART = "sd of a draw's difference taken as {factor:.3g} sd, as if its arms had nothing in common"
@@ -209,6 +215,60 @@ def parameters_of(spec: StudySpec) -> int:
     attention = 2 * model.hidden * head * (model.heads + model.key_value_heads)
     block = attention + 3 * model.hidden * model.intermediate + 2 * model.hidden
     return model.vocabulary * model.hidden + model.layers * block + model.hidden
+
+
+def score_seconds(spec: StudySpec) -> float:
+    """Seconds to score one model."""
+    splits = 6 if spec.pool is not None else sum(1 + len(source.dresses) for source in spec.scores.benchmarks)
+    return 2.0 + splits * spec.scores.items / 36
+
+
+def pool_seconds(spec: StudySpec) -> float:
+    """Seconds to make the documents of all arms of one draw."""
+    return 3.0 + (spec.pool.documents / 2_000 if spec.pool is not None else 3.0 * len(spec.arms))
+
+
+def balance_seconds(spec: StudySpec) -> float:
+    """Seconds to read the loss of a base on the data of all arms of one draw."""
+    return 2.0 + 0.3 * len(spec.arms)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Core-hours that are expected on a machine that does nothing else.
+
+    Attributes:
+        training: of all training.
+        beside: of documents, readings and scores.
+        speed: floating-point operations a second of a product, which training reaches `REACHED` of.
+    """
+
+    training: float
+    beside: float
+    speed: float
+
+    @property
+    def line(self) -> str:
+        """The expectation in words."""
+        return (
+            f"time: about {self.training + self.beside:.2g} core-hours on a machine that does nothing else: "
+            f"{self.training:.2g} of training, which is taken to reach {REACHED:.0%} of the {self.speed / 1e9:.0f} "
+            f"GFLOP/s that a matrix product reaches here on one core now, and {self.beside:.2g} of documents, readings "
+            "and scores"
+        )
+
+
+def hours_of(spec: StudySpec, speed: float) -> Hours:
+    """Expected core-hours of a plan.
+
+    Args:
+        spec: the study.
+        speed: floating-point operations a second of a product, see `core_speed`.
+    """
+    cost, draws = cost_of(spec), spec.study.draws
+    seconds = draws * (pool_seconds(spec) + balance_seconds(spec))
+    seconds += (cost.bases + cost.runs) * (READ_SECONDS + score_seconds(spec))
+    return Hours(cost.flops / (REACHED * speed) / 3600, seconds / 3600, speed)
 
 
 def core_speed() -> float:

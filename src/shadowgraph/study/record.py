@@ -36,9 +36,14 @@ SPLITS = "splits.json"
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record atomically, one key a line, keys sorted; equal records give equal bytes."""
-    values = _rounded(plain({"schema_version": SCHEMA, **record}), DIGITS)
-    rows = [f"{json.dumps(key)}: {_compact(value)}" for key, value in sorted(_object(values).items())]
+    values = recorded({"schema_version": SCHEMA, **record})
+    rows = [f"{json.dumps(key)}: {_compact(value)}" for key, value in sorted(values.items())]
     write_bytes(path, ("{\n" + ",\n".join(rows) + "\n}\n").encode())
+
+
+def recorded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as a record holds them: plain, and rounded to its digits."""
+    return _object(_rounded(plain(dict(values)), DIGITS))
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowgraph.artifact import read_json, read_object
+from shadowgraph.artifact import read_object
 from shadowgraph.footprint.affinity import affinity
 from shadowgraph.footprint.endpoint import endpoint
 from shadowgraph.footprint.nulls import gaussian_spectra
@@ -32,10 +32,10 @@ from shadowgraph.seeds import generator
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import load_array, load_arrays
 from shadowgraph.study.layout import Layout, RunKey
+from shadowgraph.study.sheet import balance_of
 from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
 from shadowgraph.weights.pairing import pair
 
-LOSS_SEQUENCES = 64  # sequences on which the base's loss on an arm's data is read
 QUANTILES = 48  # points of a spectrum curve
 BESIDE = ("erank_energy", "stable_rank", "without_first", "median")
 """Variants of K that are read at every snapshot, not at the end alone."""
@@ -72,12 +72,11 @@ def run_record(run: Run, key: RunKey, layout: Layout, spec: StudySpec) -> dict[s
         "run": run.fingerprint,
         "ledger": file_digest(run.ledger),
         "final_loss": run.final_loss(),
-        "base_loss": evaluate_loss(base, load_array(regime / "sequences.npy")[:LOSS_SEQUENCES]),
         "outside_loss": evaluate_loss(run.model, load_array(layout.base / "outside.npy")),
         "own_loss": {"start": own[0], "end": own[steps[-1]]},
         "source_losses": source_losses(run.model, layout),
         "sources": read_object(regime / "taken.json") if (regime / "taken.json").exists() else {},
-        "balance": read_json(regime / "balance.json"),
+        **balance_of(layout, key.arm, key.draw),
         **read.as_dict(),
         "per_slot": {slot: [[layer, k] for layer, k in layers] for slot, layers in read.per_slot.items()},
         "variants": {name: reading.value for name, reading in variants(final).items()},

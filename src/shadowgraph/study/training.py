@@ -27,6 +27,7 @@ from shadowgraph.study.arrays import load_arrays, read_spec, save_arrays
 from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.record import drop_weights, write_record
 from shadowgraph.study.scoring import scored
+from shadowgraph.study.sheet import balance_sheet
 from shadowgraph.study.trained import corpora_facts, load_panel, run_record, source_losses
 from shadowgraph.work.job import Progress
 
@@ -160,7 +161,10 @@ def directions_job(arguments: Mapping[str, Json], progress: Progress) -> None:
 
 
 def matched_job(arguments: Mapping[str, Json], progress: Progress) -> None:
-    """Prove that runs differ in data alone, as far as they should: see `prove_study`."""
+    """Prove that runs differ in data alone, as far as they should, and state how far their data differ.
+
+    See `prove_study` and `balance_sheet`.
+    """
     layout = Layout(Path(str(arguments["root"])))
     spec = read_spec(layout.root)
     statements: dict[str, Statement] = {}
@@ -170,7 +174,8 @@ def matched_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         sequences = layout.regime(key.arm, key.draw) / "sequences.npy"
         statements[key.name] = statement(recipe_of_run(spec, key), sequences, start, None)
         progress((place + 1) / len(keys))
-    write_json(layout.matched, prove_study(spec, statements) | {"corpora": corpora_facts(layout, spec)})
+    found: dict[str, Json] = {"corpora": corpora_facts(layout, spec), "balance": balance_sheet(layout, spec)}
+    write_json(layout.matched, prove_study(spec, statements) | found)
 
 
 def prove_study(spec: StudySpec, statements: Mapping[str, Statement]) -> dict[str, Json]:
