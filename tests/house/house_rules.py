@@ -40,7 +40,7 @@ def too_long(source: Source) -> list[str]:
 
 
 def drawer_names(places: list[str]) -> list[str]:
-    """Files and folders whose name says only that things are kept there; the folders of a study's records are its own."""
+    """Files and folders whose name says only that things are kept there; a study's records are named by the study."""
     ours = [place for place in places if not place.startswith("docs/results/")]
     return [place for place in ours if {part.split(".")[0] for part in PurePath(place).parts} & DRAWERS]
 
