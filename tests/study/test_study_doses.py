@@ -46,6 +46,14 @@ def runs_of(
     return gather(spec, evidence_of(spec, run).records)
 
 
+def test_slopes_between_neighbouring_doses_show_that_a_line_bends() -> None:
+    runs = runs_of(design="blocked", slope=0.8, sd=1e-4)
+    bent = trend_of((0.0, 0.125, 0.5, 1.0))  # the second dose is said to be half of what it was
+    assert doses.row(trend_of(), runs, "K", reader("K"))["segments"] == pytest.approx([0.8, 0.8, 0.8], abs=0.01)
+    found = doses.row(bent, runs, "K", reader("K"))["segments"]
+    assert found == pytest.approx([1.6, 0.8 * 0.25 / 0.375, 0.8], abs=0.01)
+
+
 @pytest.mark.parametrize("design", ["blocked", "independent"])
 def test_a_slope_that_norm_hides_is_found_at_equal_norm(design: str) -> None:
     """K falls along norm by .4; a dose adds 1 of norm and .4 of K: nothing at the end, .4 at equal norm."""

@@ -9,6 +9,7 @@ import scipy.stats
 
 from shadowgraph.spec.analysis import Analysis, Contrast, Equivalence
 from shadowgraph.stats.equivalence import draws_needed, tost_power
+from shadowgraph.stats.strata import stratified_interval
 from shadowgraph.study.effects import effect, equivalence
 from shadowgraph.study.readings import Tables, Units
 
@@ -42,6 +43,16 @@ def test_a_contrast_is_what_hand_calculation_gives() -> None:
         for half in itertools.combinations(range(10), 5)
     ]
     assert found_for(MIXED)["p"] == pytest.approx(np.mean(hits))
+
+
+def test_four_draws_get_the_interval_of_their_means_and_five_the_bootstrap() -> None:
+    few = {arm: values[:4] for arm, values in SEPARATE.items()}
+    found, pairs = found_for(few), [(np.array(few["a"]), np.array(few["b"]))]
+    wanted = stratified_interval(pairs, 0.95)
+    assert found["interval"] == pytest.approx(wanted.ends)
+    assert wanted.method in found["method"]
+    assert "bootstrap" in found_for(SEPARATE)["method"]
+    assert found["mean"] == pytest.approx(np.mean(few["a"]) - np.mean(few["b"]))
 
 
 def test_a_reason_leaves_no_number() -> None:

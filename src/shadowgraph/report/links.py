@@ -24,12 +24,7 @@ Mark = tuple[str, float, float]  # arm, horizontal, vertical
 
 def own_gains(study: Record) -> list[Mark]:
     """Of a study over sources: arm, drop of loss on its own held-out documents, mean drop on the outside sources."""
-    marks: list[Mark] = []
-    for row in study.records("asymmetry"):
-        own, outside = row.number("own_gain").value, row.number("outside_gain").value
-        if own is not None and outside is not None:
-            marks.append((row.text("arm"), own, outside))
-    return marks
+    return _marks(study.records("asymmetry"), "own_gain", "outside_gain")
 
 
 def own_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
@@ -94,12 +89,13 @@ def link_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
 
 
 def _points(link: Record) -> list[Mark]:
-    found: list[Mark] = []
-    for point in link.records("points"):
-        x, y = point.number("x").value, point.number("y").value
-        if x is not None and y is not None:
-            found.append((point.text("arm"), x, y))
-    return found
+    return _marks(link.records("points"), "x", "y")
+
+
+def _marks(rows: Sequence[Record], across: str, up: str) -> list[Mark]:
+    """Arm and two numbers of every row that has both."""
+    both = [(row.text("arm"), row.number(across).value, row.number(up).value) for row in rows]
+    return [(arm, x, y) for arm, x, y in both if x is not None and y is not None]
 
 
 def _link(link: Record, points: Sequence[Mark], styles: Mapping[str, ArmStyle], *, within: bool) -> Markup:
