@@ -165,14 +165,14 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
     """
     path = Path(path)
     layout = find_layout(path)
-    entries, notes = _collect(layout)
-    family = recognise([*entries, *unpacked(entries)], layout.config, entries) or NAMELESS
+    entries, notes, config = _collect(layout)
+    family = recognise([*entries, *unpacked(entries)], config, entries) or NAMELESS
     _require_content(family, entries, path, notes)
     places = {name: family.place(name) for name, entry in entries.items() if not entry.companion}
     _require_distinct(places, path)
-    notes.extend(_remarks(layout.config, family, places))
+    notes.extend(_remarks(config, family, places))
     ordered = tuple(entries[name] for name in sorted(entries))
-    return Checkpoint(path, ordered, layout.config, family.name, (*packed_notes(ordered), *layout.notes, *notes))
+    return Checkpoint(path, ordered, config, family.name, (*packed_notes(ordered), *layout.notes, *notes))
 
 
 def _require_content(family: Family, entries: dict[str, TensorEntry], path: Path, notes: list[str]) -> None:
@@ -204,14 +204,16 @@ def _require_distinct(places: dict[str, Place], path: Path) -> None:
             )
 
 
-def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str]]:
-    """Headers of all shards joined, checked against the index."""
+def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str], dict[str, Any]]:
+    """Headers of all shards joined, checked against the index; with the configuration, that of the folder first."""
+    config: dict[str, Any] = {}
     entries: dict[str, TensorEntry] = {}
     notes: list[str] = []
     writers: set[str] = set()
     for shard in layout.shards:
         header = read_any_header(shard)
         notes.extend(header.notes)
+        config.update(header.config)
         writers.update({header.metadata["format"]} if "format" in header.metadata else ())
         for entry in header.entries:
             if entry.name in entries:
@@ -226,7 +228,8 @@ def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str]]:
     if len(writers) > 1:
         shown = ", ".join(printable(writer, 40) for writer in sorted(writers)[:5])
         notes.append(f"the shards name several writers ({shown}); they may not belong together")
-    return _without_adapters(resolve(entries, layout.config), notes), notes
+    config.update(layout.config)
+    return _without_adapters(resolve(entries, config), notes), notes, config
 
 
 def _without_adapters(entries: dict[str, TensorEntry], notes: list[str]) -> dict[str, TensorEntry]:

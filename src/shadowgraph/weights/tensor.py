@@ -1,6 +1,6 @@
 """The stored tensor: where its bytes lie and how one element is encoded.
 
-Here live: `TensorEntry`, `Scale`, `Stamp` and the table of element types.
+Here live: `TensorEntry`, `Scale`, `Packing`, `Stamp` and the table of element types.
 Not here: reading, roles, matrices, and which tensor is the scale of which (see `quantised`).
 """
 
@@ -57,6 +57,9 @@ ELEMENT_TYPES: dict[str, ElementType] = {
     "BOOL": ElementType(8, 0, 0, _INTEGER),
 }
 
+QUANTISED = ElementType(0, 0, 0, "float")
+"""What stands for a type that only its packing can decode: no fixed bits, no significand."""
+
 FLOAT8 = frozenset({"F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"})
 
 
@@ -86,13 +89,42 @@ class Scale:
     grid: tuple[int, ...]
 
 
+def element_type(dtype: str) -> ElementType:
+    """The element type of a name; `QUANTISED` for one that is not in the table."""
+    return ELEMENT_TYPES.get(dtype, QUANTISED)
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How the elements of a tensor come out of stored bytes that are not simply its elements in order.
+
+    Attributes:
+        method: a key of `readers.packings.DECODERS`.
+        parts: the stored tensors it is made of by their roles ("qweight", "scales"); empty where the bytes are the
+            entry's own span.
+        numbers: parameters of the layout by name, such as bits or strides.
+    """
+
+    method: str
+    parts: tuple[tuple[str, TensorEntry], ...] = ()
+    numbers: tuple[tuple[str, int], ...] = ()
+
+    def part(self, role: str) -> TensorEntry | None:
+        """The stored tensor of a role, None without one."""
+        return next((entry for name, entry in self.parts if name == role), None)
+
+    def number(self, name: str, default: int = 0) -> int:
+        """A parameter of the layout."""
+        return next((value for key, value in self.numbers if key == name), default)
+
+
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
     """A tensor as the header of its file declares it, after all checks.
 
     Attributes:
         name: the name in the file, foreign text: print it through `errors.printable`.
-        dtype: a key of `ELEMENT_TYPES`.
+        dtype: a key of `ELEMENT_TYPES`, or with a packing the name of the quantised type.
         shape: extents, row-major.
         file: the file it lies in, as it was when its header was read.
         offset: first byte, counted from the start of the file.
@@ -100,6 +132,7 @@ class TensorEntry:
         scale: its factors, None for types that are read as they are.
         barred: why it is never read as numbers although its type could be, "" when it may be.
         companion: whether it only describes another tensor (a scale, a zero point) and is no parameter.
+        packing: how its elements are packed, None for types that lie as they are.
     """
 
     name: str
@@ -111,6 +144,7 @@ class TensorEntry:
     scale: Scale | None = None
     barred: str = ""
     companion: bool = False
+    packing: Packing | None = None
 
     @property
     def parameters(self) -> int:
@@ -120,12 +154,13 @@ class TensorEntry:
     @property
     def unreadable(self) -> str:
         """Why its values are not read as numbers, "" when they can be."""
-        kind = ELEMENT_TYPES[self.dtype].kind
+        kind = element_type(self.dtype).kind
         if self.barred:
             return self.barred
         if kind != "float":
             return f"{self.dtype}: {kind}"
-        return "" if self.scale is not None or self.dtype not in FLOAT8 else f"{self.dtype}: fp8 without scale"
+        whole = self.scale is not None or self.packing is not None or self.dtype not in FLOAT8
+        return "" if whole else f"{self.dtype}: fp8 without scale"
 
     def __repr__(self) -> str:
         """One line: name, type, shape."""

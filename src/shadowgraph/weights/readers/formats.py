@@ -7,12 +7,22 @@ Not here: any parsing. What is in no table goes to safetensors, whose refusal sa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
-from shadowgraph.weights.readers.header import Header, HeaderReader
-from shadowgraph.weights.readers.safetensors import read_header as read_safetensors
+from shadowgraph.weights.readers.header import Header
 
-READERS: Mapping[str, HeaderReader] = {".safetensors": read_safetensors}
+SAFETENSORS = "safetensors"
+READERS: Mapping[str, str] = {
+    ".safetensors": SAFETENSORS,
+    ".gguf": "gguf",
+    ".bin": "torch_archive",
+    ".pt": "torch_archive",
+    ".pth": "torch_archive",
+    ".ckpt": "torch_archive",
+    ".onnx": "onnx",
+}
+"""Ending of a file's name to the module of this folder whose `read_header` reads it, loaded when it is needed."""
 
 
 def read_any_header(path: Path) -> Header:
@@ -22,4 +32,5 @@ def read_any_header(path: Path) -> Header:
         CheckpointError: the file breaks its format; the message names file and tensor.
         EnvironmentFault: the file may not or cannot be read.
     """
-    return READERS.get(path.suffix.lower(), read_safetensors)(path)
+    module = import_module(f"shadowgraph.weights.readers.{READERS.get(path.suffix.lower(), SAFETENSORS)}")
+    return module.read_header(path)

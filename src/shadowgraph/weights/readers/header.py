@@ -6,21 +6,26 @@ Not here: any format. A new format is a module with one `HeaderReader`, entered 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from shadowgraph.weights.tensor import Stamp, TensorEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A checked header: entries in the order of their bytes, metadata, and remarks that are no errors."""
+    """A checked header: entries in the order of their bytes, metadata, and remarks that are no errors.
+
+    `config` holds what the file itself says of the model, under the names of `config.json`; empty for most formats.
+    """
 
     stamp: Stamp
     entries: tuple[TensorEntry, ...]
     metadata: dict[str, str]
     notes: tuple[str, ...]
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __repr__(self) -> str:
         """One line: file and number of tensors."""

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.errors import CheckpointError, printable
+from shadowgraph.weights.readers.packings import decoder
 from shadowgraph.weights.readers.span import current_stamp, opened, read_into, require_unchanged
 from shadowgraph.weights.tensor import ELEMENT_TYPES, FLOAT8, Scale, TensorEntry
 
 _WIDER = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+UNPACKED = 1 << 20  # elements of a packed tensor decoded at a time
 PIECE = 1 << 20  # bytes decoded at a time: they and their float64 values fit into a core's cache
 
 Rows = tuple[int, int]
@@ -168,6 +170,9 @@ def _pieces(
     """
     if entry.unreadable:
         raise CheckpointError(f"values are not read ({entry.unreadable})", where=_place(entry))
+    if entry.packing is not None:
+        yield from _unpacked(entry, spans, into)
+        return
     width = ELEMENT_TYPES[entry.dtype].bits // 8
     factors = _Factors.of(entry, spans)
     line = math.lcm(max(line, 1), 1 if factors is None else factors.run)
@@ -189,6 +194,23 @@ def _pieces(
                 yield done, piece
                 done += count
         require_unchanged(current_stamp(descriptor, stamp.path), entry.file)
+
+
+def _unpacked(
+    entry: TensorEntry, spans: Sequence[Rows], into: NDArray[np.float64] | None
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """`_pieces` of a packed tensor: whole lines of the last axis, as the decoder of its packing gives them."""
+    read, width = decoder(entry).decode, max(1, entry.shape[-1])
+    step = max(1, UNPACKED // width)
+    done = 0
+    for start, end in spans:
+        for first in range(start // width, end // width, step):
+            last = min(first + step, end // width)
+            values = read(entry, first, last).reshape(-1)
+            if into is not None:
+                into[done : done + values.size] = values
+            yield done, values
+            done += values.size
 
 
 def _decode(raw: NDArray[np.uint8], dtype: str, out: NDArray[np.float64]) -> None:
