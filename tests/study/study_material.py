@@ -12,7 +12,7 @@ from shadowgraph.seeds import generator
 SPEC = Path(__file__).with_name("tiny-sources.toml")
 
 
-def write_material(folder: Path) -> Path:
+def write_material(folder: Path, spec: Path = SPEC) -> Path:
     """The study file and everything it names; returns the file."""
     for name in ("fields", "harbours", "letters", "elsewhere"):
         stream, words = generator(1, name), vocabulary(name)
@@ -21,7 +21,7 @@ def write_material(folder: Path) -> Path:
     stream, words = generator(1, "quiz"), vocabulary("quiz")
     for split, count in (("train", 400), ("test", 9)):
         write_rows(folder / f"quiz-{split}.jsonl", [question(stream, words) for _ in range(count)])
-    return Path(shutil.copy(SPEC, folder / SPEC.name))
+    return Path(shutil.copy(spec, folder / spec.name))
 
 
 def vocabulary(name: str) -> list[str]:

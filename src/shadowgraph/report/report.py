@@ -171,11 +171,13 @@ def plates_of(study: Record) -> list[Plate]:
     from shadowgraph.report.maps import heat_plate
     from shadowgraph.report.mixtures import mixture_plate
     from shadowgraph.report.plates import styles_of
+    from shadowgraph.report.settings import setting_plate
     from shadowgraph.report.strata import label_plate
     from shadowgraph.report.training import training_plate
 
     styles = styles_of(study)
     plates = [contrast_plate(study)] if tables.contrasts_of(study) else []
+    plates += [setting_plate(study)] if study.record("settings").data else []
     plates += [dose_plate(study, styles)] if study.records("trends") else []
     plates += [label_plate(study)] if study.record("label").data else []
     plates += [affinity_plate(study, styles)] if study.record("affinity").data else []

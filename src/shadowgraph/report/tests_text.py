@@ -43,6 +43,15 @@ def number_of(row: Record) -> str:
     return f"{with_interval(estimate, row.interval())}{tail}"
 
 
+def setting_block(study: Record) -> list[str]:
+    """K of every contrast inside every setting, a line each; nothing of a study without settings."""
+    rows = [row for row in study.record("settings").records("rows")
+            if (row.text("endpoint"), row.text("reading")) == ("K", "unmatched")]  # fmt: skip
+    lines = [f"  - {row.text('name')}, {row.text('setting')}{' (held out)' if row.flag('held_out') else ''}: "
+             f"{number_of(row)}" for row in rows]  # fmt: skip
+    return ["Setting by setting:", *lines] if lines else []
+
+
 def doubt_blocks(study: Record) -> list[list[str]]:
     """Exceptions of sign, what would change our mind, and power, each a block of lines; nothing where nothing is."""
     answer = study.record("answer")

@@ -16,7 +16,7 @@ from shadowgraph.report import tables
 from shadowgraph.report.audit_parts import endpoint_rows
 from shadowgraph.report.numerals import fixed, probability, trimmed, with_interval, with_sd
 from shadowgraph.report.record import Record, open_result
-from shadowgraph.report.tests_text import doubt_blocks, test_lines
+from shadowgraph.report.tests_text import doubt_blocks, setting_block, test_lines
 
 WIDTH = 100
 NAME = 14
@@ -42,7 +42,7 @@ def study_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
     lines.append(f"Claim level {safe_line(answer.text('claim_level')) or 'not stated'}.")
     blocks = ["\n".join(lines), _arms(study, width)]
     blocks.append("\n".join([*map(plain_ascii, test_lines(study)), *_equivalence(study)]))
-    blocks += ["\n".join(map(plain_ascii, block)) for block in doubt_blocks(study)]
+    blocks += ["\n".join(map(plain_ascii, block)) for block in (setting_block(study), *doubt_blocks(study))]
     limits = answer.texts("limits") + study.texts("limits")
     if limits:
         blocks.append("\n".join(["Limits:", *(f"  - {safe_line(item)}" for item in limits)]))

@@ -22,6 +22,7 @@ from shadowgraph.artifact import Ledger
 from shadowgraph.errors import DataError, EnvironmentFault, SpecError, printable
 from shadowgraph.runs.folder import seal
 from shadowgraph.runs.model import initial_model, is_adapter, load_model
+from shadowgraph.runs.optimisers import optimiser_of
 from shadowgraph.runs.recipe import Recipe
 from shadowgraph.runs.run import LEDGER
 from shadowgraph.runs.sequences import Stream, batch_digest, consumption_order
@@ -48,6 +49,14 @@ class RecordingTrainer(Trainer):
 
     consumed: str = ""
     masked: bool = False  # labels differ from ids
+    recipe: Recipe
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The recipe's optimiser where it is not the Trainer's own."""
+        if self.optimizer is None:
+            known: Any = self.model if model is None else model
+            self.optimizer = optimiser_of(self.recipe, known, set(self.get_decay_parameter_names(known)))
+        return super().create_optimizer(model)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         """Digest the batch, then train on it."""
@@ -150,7 +159,7 @@ def fit(
         callbacks=[snapshots, ledger],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.masked = stream.labels is not None
+    trainer.masked, trainer.recipe = stream.labels is not None, recipe
     ledger.trainer = trainer
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)

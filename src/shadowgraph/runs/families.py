@@ -69,6 +69,17 @@ def configuration(family: str, architecture: Mapping[str, Any]) -> Any:
     return config
 
 
+def known_keys(family: str) -> frozenset[str]:
+    """Every key that the configuration class of a family takes, its other names included.
+
+    Raises:
+        SpecError: an unknown family.
+        EnvironmentFault: transformers is not installed.
+    """
+    kind = type(configuration(family, {}))
+    return frozenset(item.name for item in dataclasses.fields(kind)) | frozenset(kind.attribute_map)
+
+
 def saved_configuration(folder: Path) -> Any:
     """The configuration of a saved model; no code of the folder is run.
 

@@ -40,7 +40,7 @@ class Statement:
         sequence_length: tokens a sequence.
         order_seed: seed of the order of rows.
         schedule: learning rate, its schedule and warm-up.
-        optimiser: AdamW and its constants.
+        optimiser: its name and its constants.
         precision: of weights, gradients and moments.
         threads: of the training process.
         snapshots: steps after which weights are kept.
@@ -127,6 +127,7 @@ def statement(
     require("transformers", "train")
     offline()
     from shadowgraph.runs.model import initial_model, state_digest
+    from shadowgraph.runs.optimisers import stated
 
     with session(recipe.threads):
         init = state_digest(initial_model(recipe, start))
@@ -141,13 +142,7 @@ def statement(
         sequence_length=recipe.sequence_length,
         order_seed=recipe.order_seed,
         schedule={"name": recipe.schedule, "rate": recipe.learning_rate, "warmup_steps": recipe.warmup_steps},
-        optimiser={
-            "name": "AdamW",
-            "betas": list(recipe.adam_betas),
-            "epsilon": recipe.adam_epsilon,
-            "weight_decay": recipe.weight_decay,
-            "max_grad_norm": recipe.max_grad_norm,
-        },
+        optimiser=stated(recipe),
         precision=recipe.precision,
         threads=recipe.threads,
         snapshots=recipe.snapshots,

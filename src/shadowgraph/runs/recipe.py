@@ -35,7 +35,9 @@ LLAMA_STYLE: Mapping[str, int | float | bool | None] = {
 }
 LLAMA = "llama"
 SCHEDULES = ("constant", "constant_with_warmup", "linear", "cosine")
-LATER = ("family", "adapter")  # fields left out of the plain form at their defaults: older recipes keep their identity
+OPTIMISERS = ("adamw", "sgd", "muon")
+# Fields left out of the plain form at their defaults, so that older recipes keep their identity.
+LATER = ("family", "adapter", "optimiser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a model is trained: architecture, length, optimiser (AdamW), precision, seeds.
+    """How a model is trained: architecture, length, optimiser, precision, seeds.
 
     Attributes:
         steps: optimiser steps.
@@ -88,6 +90,8 @@ class Recipe:
         checkpoint_every: steps between resume points; does not touch the result.
         family: `model_type` of transformers; any but "llama" loads that library to check the architecture.
         adapter: trained in place of the weights, which then stay those of the start model; None trains them all.
+        optimiser: one of `OPTIMISERS`; "sgd" has a momentum of .9, "muon" orthogonalises the steps of matrices
+            inside the layers and leaves embeddings, norms and biases to AdamW at the same rate.
     """
 
     steps: int
@@ -109,6 +113,7 @@ class Recipe:
     checkpoint_every: int = 50
     family: str = LLAMA
     adapter: Adapter | None = None
+    optimiser: str = "adamw"
 
     def __post_init__(self) -> None:
         """Complete the architecture and check every bound."""
@@ -224,6 +229,7 @@ def _check_numbers(recipe: Recipe) -> None:
         "warmup_steps": (lambda value: 0 <= value < recipe.steps, "in [0, steps)"),
         "schedule": (lambda value: value in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
         "precision": (lambda value: value == "float32", '"float32"'),
+        "optimiser": (lambda value: value in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
     }
     for key, (holds, words) in bounds.items():
         value = getattr(recipe, key)

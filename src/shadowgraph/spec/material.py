@@ -181,9 +181,9 @@ class AdapterTable(Table):
 
 
 class Training(Table):
-    """What all arms share: length, batch, optimiser (AdamW, fp32, one thread)."""
+    """What all arms share: length, batch, optimiser (fp32, one thread); bases are always trained by AdamW."""
 
-    LATER = frozenset({"adapter"})
+    LATER = frozenset({"adapter", "optimiser"})
 
     sequence_length: Annotated[int, Field(ge=8, le=8192)]
     batch: Count
@@ -195,6 +195,7 @@ class Training(Table):
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     snapshots: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.25, 0.5)
     adapter: AdapterTable | None = None
+    optimiser: Literal["adamw", "sgd", "muon"] = "adamw"
 
     @model_validator(mode="after")
     def _snapshots_grow(self) -> Self:

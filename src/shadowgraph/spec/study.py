@@ -23,13 +23,14 @@ from shadowgraph.spec.material import (
     Study,
     Training,
 )
+from shadowgraph.spec.setting import Setting
 from shadowgraph.spec.table import Table
 
 
 class StudySpec(Table):
     """A whole study file: procedural documents ([pool]) or real ones ([[sources]])."""
 
-    LATER = frozenset({"sources", "rate_grid"})
+    LATER = frozenset({"sources", "rate_grid", "settings"})
 
     schema_version: Literal["1.0"]
     study: Study
@@ -41,6 +42,7 @@ class StudySpec(Table):
     scores: ScoreTable = ScoreTable()
     analysis: Analysis
     rate_grid: RateGrid | None = None
+    settings: Annotated[tuple[Setting, ...], Field(max_length=50)] = ()
 
     @property
     def arm(self) -> dict[str, Arm]:
@@ -52,6 +54,45 @@ class StudySpec(Table):
         """Every (arm, draw) at the main rate, draws outermost so that an early end still holds whole draws."""
         draws = range(self.study.draws)
         return [(arm.name, draw) for draw in draws for arm in self.arms if arm.draws is None or draw < arm.draws]
+
+    def setting_of(self, draw: int) -> Setting | None:
+        """The setting that a draw is of; None where there are none. Draws go round."""
+        return self.settings[draw % len(self.settings)] if self.settings else None
+
+    def draws_of(self, setting: Setting) -> list[int]:
+        """The draws of a setting."""
+        return [draw for draw in range(self.study.draws) if self.setting_of(draw) == setting]
+
+    def under(self, draw: int) -> StudySpec:
+        """The specification as it holds for one draw: the model and the training of its setting."""
+        setting = self.setting_of(draw)
+        if setting is None:
+            return self
+        changed = {"model": setting.of_model(self.model), "training": setting.of_training(self.training)}
+        return self.model_copy(update={**changed, "settings": ()})
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> Self:
+        names, count = [setting.name for setting in self.settings], len(self.settings)
+        rules = (
+            (len(set(names)) != count, "two settings share a name"),
+            (all(setting.held_out for setting in self.settings), "every setting is held out: nothing is left to test"),
+            (not self.sources, "settings go with [[sources]]"),
+            (self.study.base != "shared", 'settings go with study.base = "shared"'),
+            (self.rate_grid is not None or self.analysis.label is not None, "settings go without rate grid and label"),
+            (self.analysis.design != "blocked", 'settings need analysis.design = "blocked"'),
+            (any(arm.draws is not None for arm in self.arms), "with settings every arm has all draws"),
+            (
+                count > 0 and (self.study.draws % count != 0 or self.study.draws < 2 * count),
+                f"study.draws must be two or more times the number of settings, {count}",
+            ),
+        )
+        for broken, message in rules if self.settings else ():
+            if broken:
+                raise ValueError(message)
+        for setting in self.settings:
+            setting.require_whole(self.model, self.training)
+        return self
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

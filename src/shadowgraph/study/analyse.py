@@ -17,7 +17,7 @@ from shadowgraph.artifact import read_object, write_json
 from shadowgraph.identity import Json, versions
 from shadowgraph.scores.item import ItemScore
 from shadowgraph.spec.study import StudySpec
-from shadowgraph.study import doses, kinship, labelled, mixtures, powers
+from shadowgraph.study import doses, kinship, labelled, mixtures, powers, settings
 from shadowgraph.study.answer import answer, claim_level, exception_in_words, limits
 from shadowgraph.study.contrasts import (
     Asked,
@@ -99,8 +99,7 @@ def _scores(runs: Runs, bases: Mapping[int, Record], layout: Layout) -> Scored:
     """The item scores in the records; nothing where the study has no suite."""
     if any(record.get("items") is None for record in bases.values()):
         return {}
-    shared = runs.spec.study.base == "shared"
-    kept = [bases[min(bases)]] if shared else [bases[draw] for draw in sorted(bases)]
+    kept = [bases[draw] for draw in sorted(layout.bases(runs.spec).values())]
     found: dict[str, list[list[list[ItemScore]]]] = {"base": [[items_of(base, layout.suite)] for base in kept]}
     for arm in runs.arms:
         draws = [runs.main[arm, draw] for draw in runs.draws(arm)]
@@ -136,7 +135,8 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
         Defect: a run of the plan has no record.
         DataError: a procedural arm was trained on a family of the transfer panel.
     """
-    runs = gather(spec, evidence.records)
+    every = gather(spec, evidence.records)
+    runs, shown = settings.seen(every), settings.first(every)
     tests = _tests(runs)
     uneven, panel, asymmetry = _asymmetry(runs, evidence)
     primaries = adjusted([_with_misses(test.main(), runs) for test in tests.of("primary")])
@@ -146,9 +146,12 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
     against = exceptions(primaries, rows)
     label = _label_table(runs, tests, [*primaries, *secondaries])
     strength = _powers(runs, tests, primaries)
-    records = {arm: runs.of(arm) for arm in runs.arms}
-    arms, novel = arm_tables(spec, records)
+    records = {arm: shown.of(arm) for arm in runs.arms}
+    arms, novel = arm_tables(spec, {arm: runs.of(arm) for arm in runs.arms})
+    inside = settings.table(every, [*primaries, *secondaries], asymmetry) if spec.settings else None
     told, further = _answer(runs, evidence, (primaries, rows, claims), novel)
+    if inside is not None:
+        told |= settings.added(told, inside, primaries)
     doubts = would_change(primaries, [row for row in rows if row["role"] == "reading"], against, strength, label)
     words: dict[str, Json] = {
         "exceptions": [exception_in_words(row) for row in against],
@@ -159,12 +162,12 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
         "design": _design(spec),
         "arms": list(arms),
         "against": spec.analysis.against,
-        "runs": [_run_row(record) for record in _in_order(runs)],
+        "runs": [_run_row(record) for record in _in_order(every)],
         "primary": primaries[0],
         "primaries": list(primaries),
         "contrasts": list(rows),
         "exceptions": list(against),
-        "modules": [modules(c, runs) for c in spec.analysis.all_contrasts if c.role == "primary"],
+        "modules": [modules(c, shown) for c in spec.analysis.all_contrasts if c.role == "primary"],
         "trends": _trend_tables(runs, [*primaries, *secondaries]),
         "equivalence": list(claims),
         "label": label,
@@ -179,6 +182,7 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
         "spectra": spectra_table(records, null_curve(_shapes(evidence.records[0]), spec.study.seed)),
         "measures": list(measure_table(records)),
         "limits": list(further),
+        **({"settings": inside} if inside is not None else {}),
     }
 
 
@@ -307,6 +311,7 @@ def _facts(runs: Runs, evidence: Evidence) -> dict[str, Any]:
         "seeds": spec.study.seeds,
         "own_bases": spec.study.base == "each_draw",
         "procedural": spec.pool is not None,
+        "settings": [setting.name for setting in spec.settings],
     }
 
 
@@ -314,7 +319,13 @@ def _design(spec: StudySpec) -> Json:
     """What is tested on what, in short."""
     own = "its base, its sources and its documents" if spec.study.base == "each_draw" else "its documents"
     unit = f"a corpus draw with {own}; orders of a draw are averaged first"
+    of_settings: dict[str, Json] = {
+        "settings": [
+            {"name": one.name, "held_out": one.held_out, "draws": len(spec.draws_of(one))} for one in spec.settings
+        ]
+    }
     return {
+        **(of_settings if spec.settings else {}),
         "design": spec.analysis.design,
         "base": spec.study.base,
         "draws": spec.study.draws,

@@ -262,7 +262,7 @@ def limits(
         facts: "base_loss", the lowest and highest mean loss of the base on an arm and that of a uniform guess, nats a
             token; "shared_documents", the largest mean share of documents two draws of an arm have in common; and
             optionally "seeds", orders of a draw, "own_bases", whether every draw has a base of its own, and
-            "procedural", whether documents come from a generator.
+            "procedural", whether documents come from a generator, and "settings", their names.
 
     Returns:
         One or two plain sentences a limit; those on few draws, novel arms and shared documents only where they apply.
@@ -271,16 +271,14 @@ def limits(
     seeds = "one seed each" if orders == 1 else f"{orders} orders each, averaged first"
     own = "every draw has a base of its own, all trained alike"
     bases = own if facts.get("own_bases") else "inference is conditional on the shared base"
+    bases = "inference is conditional on the base of each setting" if facts.get("settings") else bases
     found = [
-        f"One base, one optimiser, one learning rate and one model of {parameters:,} parameters: nothing here "
-        "transfers to another without being run there.",
+        _transfer(parameters, facts),
         f"The unit is the corpus draw ({draws} an arm, {seeds}); {bases}.",
         "K measures how new the data are to the base and how long training lasted at least as much as breadth; "
         "its level means nothing, only contrasts at equal base, steps and rate do.",
         "A concentrated update is no proof of training on a benchmark, and no measure of quality.",
     ]
-    if facts.get("own_bases"):
-        found[0] = found[0].replace("One base, one", "One recipe of bases, one")
     if novel:
         found.insert(
             0,
@@ -305,3 +303,13 @@ def limits(
             "occur word for word in another draw of it, so draws are less independent than their number says."
         )
     return found
+
+
+def _transfer(parameters: int, facts: Mapping[str, Any]) -> str:
+    """What a study was run on and nothing beyond."""
+    base = "One recipe of bases" if facts.get("own_bases") else "One base"
+    ran = f"{base}, one optimiser, one learning rate and one model of {parameters:,} parameters"
+    if facts.get("settings"):
+        names = ", ".join(facts["settings"])
+        ran = f"{len(facts['settings'])} settings ({names}), one rate each, models of about {parameters:,} parameters"
+    return f"{ran}: nothing here transfers to another without being run there."

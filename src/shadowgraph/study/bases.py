@@ -14,7 +14,7 @@ from typing import Any
 from shadowgraph.artifact import read_object
 from shadowgraph.errors import EnvironmentFault
 from shadowgraph.identity import file_digest, fingerprint, versions
-from shadowgraph.study.layout import Layout
+from shadowgraph.study.layout import Layout, base_setting
 from shadowgraph.study.plan import Plan
 
 ENVIRONMENT = ("torch", "transformers", "accelerate", "tokenizers", "reasoning-gym", "lm-eval", "numpy", "scipy")
@@ -27,7 +27,8 @@ def base_key(plan: Plan, draw: int) -> str:
 
     All that shapes it, the libraries that decide its last bit, and the instructions that their kernels use.
     """
-    spec = plan.spec.model_dump(mode="json")
+    spec = plan.spec.under(draw).model_dump(mode="json")
+    setting = base_setting(plan.spec, draw)
     about: dict[str, Any] = {
         "program": plan.frozen()["program"],
         "seed": spec["study"]["seed"],
@@ -44,6 +45,8 @@ def base_key(plan: Plan, draw: int) -> str:
         affinity = spec["analysis"].get("affinity")
         about |= {"material": material, "affinity": affinity, "files": dict(plan.files), "draw": draw}
         about["study"] = {key: spec["study"].get(key) for key in ("draws", "base", "disjoint_draws")}
+    if plan.spec.settings:
+        about |= {"setting": setting, "draw": 0}
     return fingerprint(about)
 
 

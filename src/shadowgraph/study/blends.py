@@ -78,10 +78,11 @@ def make_bases(spec: StudySpec, layout: Layout, holdings: Holdings) -> None:
     Raises:
         DataError: naming a source that holds too little.
     """
-    for draw in range(spec.study.draws if spec.study.base == "each_draw" else 1):
+    shared = spec.study.base == "shared"  # bases of several settings differ in the model, not in a document
+    for draw in layout.bases(spec).values():
         folder, known = layout.base_of(spec, draw), known_sources(spec, draw)
         documents = holdings.documents(known, BASE)
-        ground = _ground(spec, holdings.pool(documents), draw, spec.training.base_tokens)
+        ground = _ground(spec, holdings.pool(documents), 0 if shared else draw, spec.training.base_tokens)
         regime = build_regime(_rule("base", "even"), ground)
         save_array(folder / "sequences.npy", regime.sequences)
         save_array(folder / "counts.npy", np.bincount(regime.sequences.ravel(), minlength=spec.model.vocabulary))

@@ -80,10 +80,11 @@ def base_corpus_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     order = np.argsort(keyed_uniform(spec.study.seed, "base", pool.ids))
     packed = pack(pool, fill(order, pool.lengths, wanted, "base"), training.sequence_length)
     split = training.base_tokens // training.sequence_length
-    save_array(layout.base / "sequences.npy", packed[:split])
     save_array(layout.base / "outside.npy", packed[split:])
     counts = np.bincount(packed[:split].ravel(), minlength=spec.model.vocabulary)
     save_array(layout.base / "counts.npy", counts)
+    for name in layout.bases(spec):
+        save_array(layout.root / name / "sequences.npy", packed[:split])
     write_json(layout.base / "corpus.json", {"documents": len(documents), "tokens": int(packed[:split].size)})
 
 

@@ -47,6 +47,24 @@ def runs_of(spec: StudySpec) -> list[RunKey]:
     return main + [RunKey(arm, draw, 0, rate) for arm, draw in drawn for rate in grid.rates]
 
 
+def base_setting(spec: StudySpec, draw: int) -> str:
+    """Name of the setting whose base a draw starts from, "" for the first one's or where there are no settings.
+
+    Settings start from one base where its model and its training are the same.
+    """
+    if not spec.settings:
+        return ""
+    own = _of_base(spec, draw)
+    first = next(number for number in range(len(spec.settings)) if _of_base(spec, number) == own)
+    return spec.settings[first].name if first else ""
+
+
+def _of_base(spec: StudySpec, draw: int) -> tuple[str, float, float]:
+    """What a setting says of the base of a draw."""
+    under = spec.under(draw)
+    return under.model.model_dump_json(), under.training.base_learning_rate, under.training.weight_decay
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The paths of one study folder."""
@@ -154,12 +172,17 @@ class Layout:
 
     def base_of(self, spec: StudySpec, draw: int) -> Path:
         """Folder of the base that a draw starts from: its sequences, counts, run and record."""
-        return self.base if spec.study.base == "shared" else self.root / f"base-{draw}"
+        if spec.study.base != "shared":
+            return self.root / f"base-{draw}"
+        setting = base_setting(spec, draw)
+        return self.base if not setting else self.root / f"base-{setting}"
 
     def bases(self, spec: StudySpec) -> dict[str, int]:
         """Every base by the name of its folder, with the first draw that starts from it."""
-        draws = range(1 if spec.study.base == "shared" else spec.study.draws)
-        return {self.base_of(spec, draw).name: draw for draw in draws}
+        found: dict[str, int] = {}
+        for draw in range(spec.study.draws):
+            found.setdefault(self.base_of(spec, draw).name, draw)
+        return found
 
     def directions(self, spec: StudySpec, draw: int) -> Path:
         """Leading gradient directions of the sources at the base that a draw starts from."""

@@ -97,7 +97,7 @@ def links(runs: Runs, asymmetry: Read) -> list[Row]:
         points = _points(runs, x, asymmetry)
         if len(points) < 3:
             continue
-        strata = [str(point["arm"]) for point in points]
+        strata = [" ".join(filter(None, (str(point["arm"]), _setting(runs, point)))) for point in points]
         sides = [np.array([float(str(point[side])) for point in points]) for side in ("x", "y")]
         stream = generator(runs.spec.study.seed, "link", x)
         found = stratified_spearman(sides[0], sides[1], strata, stream)
@@ -124,6 +124,12 @@ def _points(runs: Runs, x: str, asymmetry: Read) -> list[dict[str, Json]]:
             if first[draw] is not None and second[draw] is not None:
                 found.append({"arm": arm, "draw": draw, "x": first[draw], "y": second[draw]})
     return found
+
+
+def _setting(runs: Runs, point: Mapping[str, Json]) -> str:
+    """Name of the setting of a point: between settings levels mean nothing."""
+    setting = runs.spec.setting_of(int(str(point["draw"])))
+    return "" if setting is None else setting.name
 
 
 def _plain(test: PermutationTest | None, status: str) -> dict[str, Json]:

@@ -117,7 +117,7 @@ def claim_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> None:
         SpecError: the folder holds another plan, or files that are no study of ours.
     """
     held = {"plan_hash": plan.hash, **plan.frozen()}
-    own = (*Layout.OWN, *(f"base-{draw}" for draw in range(MOST_DRAWS)))
+    own = (*Layout.OWN, *(f"base-{draw}" for draw in range(MOST_DRAWS)), *Layout(out).bases(plan.spec))
     claim(out, held, own, key="plan_hash", kind="study", overwrite=overwrite)
     write_json(Layout(out).place, {"files": str(plan.folder.resolve())})
 
@@ -159,6 +159,9 @@ def _made_of(spec: StudySpec) -> list[str]:
     if grid is not None:
         rates = ", ".join(f"{rate:g}" for rate in grid.rates)
         lines.append(f"rate grid: {', '.join(grid.arms)} at {rates}, {grid.draws} draws")
+    if spec.settings:
+        told = [f"{one.name}{' (held out)' if one.held_out else ''}" for one in spec.settings]
+        lines.append(f"settings: {', '.join(told)}; {study.draws // len(told)} draws each")
     if spec.scores.benchmarks:
         lines.append(f"scores: {', '.join(source.name for source in spec.scores.benchmarks)}")
     return lines

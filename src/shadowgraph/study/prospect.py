@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from shadowgraph.spec.study import StudySpec
 from shadowgraph.stats.equivalence import tost_power
 from shadowgraph.stats.power import Design, minimal_detectable_effect, power
 from shadowgraph.stats.trend import smallest_p
-from shadowgraph.study.layout import runs_of
+from shadowgraph.study.layout import Layout, runs_of
 from shadowgraph.study.sharing import inside_draws, strata_of, uncorrelated
 from shadowgraph.work.threads import one_thread
 
@@ -93,8 +94,9 @@ def _all_units(spec: StudySpec, names: Sequence[str]) -> int:
 
 
 def _draws(spec: StudySpec, arm: str) -> int:
-    """Draws of an arm."""
-    return sum(name == arm for name, _ in spec.runs)
+    """Draws of an arm that the tests see: not those of a setting that is held out."""
+    held = {draw for setting in spec.settings if setting.held_out for draw in spec.draws_of(setting)}
+    return sum(name == arm and draw not in held for name, draw in spec.runs)
 
 
 def _contrast(spec: StudySpec, contrast: Contrast) -> Prospect:
@@ -198,7 +200,7 @@ class Cost:
 def cost_of(spec: StudySpec) -> Cost:
     """What a plan costs."""
     training, runs = spec.training, len(runs_of(spec))
-    bases = 1 if spec.study.base == "shared" else spec.study.draws
+    bases = len(Layout(Path()).bases(spec))
     tokens = bases * training.base_tokens + runs * training.tokens
     parameters = parameters_of(spec)
     each = BYTES * parameters

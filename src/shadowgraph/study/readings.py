@@ -7,7 +7,7 @@ Not here: tests of those tables (`effects`) and which contrasts there are (`cont
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -67,6 +67,11 @@ class Runs:
     def of(self, arm: str) -> list[Record]:
         """All records of an arm at the study's own rate."""
         return [record for draw in self.draws(arm) for record in self.main[arm, draw]]
+
+    def only(self, draws: Collection[int]) -> Runs:
+        """The runs of some draws."""
+        kept = {at: rows for at, rows in self.main.items() if at[1] in draws}
+        return Runs(self.spec, kept, {at: rows for at, rows in self.grid.items() if at[1] in draws})
 
     def members(self, name: str) -> tuple[str, ...]:
         """The arms of a group, or the arm itself."""

@@ -16,6 +16,7 @@ import numpy as np
 from shadowgraph.artifact import read_object, write_json
 from shadowgraph.errors import DataError, Defect, SpecError
 from shadowgraph.identity import Json
+from shadowgraph.runs.families import known_keys
 from shadowgraph.runs.gradients import leading_directions
 from shadowgraph.runs.matched import Statement, prove_matched, statement
 from shadowgraph.runs.recipe import LLAMA, Adapter, Recipe
@@ -24,7 +25,7 @@ from shadowgraph.runs.train import train
 from shadowgraph.seeds import derive
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import load_arrays, read_spec, save_arrays
-from shadowgraph.study.layout import Layout, RunKey, runs_of
+from shadowgraph.study.layout import Layout, RunKey, base_setting, runs_of
 from shadowgraph.study.record import drop_weights, write_record
 from shadowgraph.study.scoring import scored
 from shadowgraph.study.sheet import balance_sheet
@@ -33,10 +34,11 @@ from shadowgraph.work.job import Progress
 
 
 def architecture(spec: StudySpec) -> dict[str, Any]:
-    """The model table in the terms of the configurations of transformers."""
-    others: dict[str, Any] = {"tie_word_embeddings": True, "bos_token_id": None, "eos_token_id": 0}
-    return {
-        **(others if spec.model.family != LLAMA else {}),
+    """The model table in the terms of the configurations of transformers.
+
+    A family without a size that the table gives, such as key heads of its own, is made without it.
+    """
+    sizes: dict[str, Any] = {
         "vocab_size": spec.model.vocabulary,
         "hidden_size": spec.model.hidden,
         "intermediate_size": spec.model.intermediate,
@@ -44,14 +46,25 @@ def architecture(spec: StudySpec) -> dict[str, Any]:
         "num_attention_heads": spec.model.heads,
         "num_key_value_heads": spec.model.key_value_heads,
         "max_position_embeddings": max(512, spec.training.sequence_length),
-        **spec.model.settings,
     }
+    if spec.model.family == LLAMA:
+        return {**sizes, **spec.model.settings}
+    others: dict[str, Any] = {"tie_word_embeddings": True, "bos_token_id": None, "eos_token_id": 0, **sizes}
+    known = known_keys(spec.model.family)
+    return {**{key: value for key, value in others.items() if key in known}, **spec.model.settings}
 
 
 def base_recipe(spec: StudySpec, draw: int = 0) -> Recipe:
-    """How a base is trained; where every draw has its own, each has its own initial weights and order."""
-    training = spec.training
+    """How a base is trained; where every draw has its own, each has its own initial weights and order.
+
+    Of settings with models of their own each has its own initial weights; documents and their order are the same.
+    """
     own = () if spec.study.base == "shared" else (f"draw-{draw}",)
+    setting = base_setting(spec, draw)
+    weights = (*own, setting) if setting else own
+    seed, order = derive(spec.study.seed, "init", *weights), derive(spec.study.seed, "order", "base", *own)
+    spec = spec.under(draw)
+    training = spec.training
     return Recipe(
         steps=training.base_steps,
         learning_rate=training.base_learning_rate,
@@ -61,8 +74,8 @@ def base_recipe(spec: StudySpec, draw: int = 0) -> Recipe:
         warmup_steps=min(training.base_steps // 10, 50),
         schedule="cosine",
         weight_decay=training.weight_decay,
-        seed=derive(spec.study.seed, "init", *own),
-        order_seed=derive(spec.study.seed, "order", "base", *own),
+        seed=seed,
+        order_seed=order,
         checkpoint_every=50,
         family=spec.model.family,
     )
@@ -77,6 +90,7 @@ def arm_recipe(spec: StudySpec, draw: int, *, seed: int = 0, rate: float | None 
         seed: index of the order of its sequences.
         rate: learning rate of a run of the rate grid; None for the study's own.
     """
+    spec = spec.under(draw)
     training, table = spec.training, spec.training.adapter
     return Recipe(
         steps=training.steps,
@@ -92,6 +106,7 @@ def arm_recipe(spec: StudySpec, draw: int, *, seed: int = 0, rate: float | None 
         checkpoint_every=40,
         family=spec.model.family,
         adapter=None if table is None else Adapter(table.rank, table.alpha, table.targets),
+        optimiser=training.optimiser,
     )
 
 
@@ -178,12 +193,24 @@ def matched_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     write_json(layout.matched, prove_study(spec, statements) | found)
 
 
+# What settings may change of a run, on the same footing for all: tokens, steps, batch, tokenizer and precision stay.
+_ACROSS_SETTINGS: dict[str, Any] = {
+    "init": "",
+    "architecture": {},
+    "schedule": {},
+    "optimiser": {},
+    "family": "",
+    "adapter": None,
+    "environment": {},
+}
+
+
 def prove_study(spec: StudySpec, statements: Mapping[str, Statement]) -> dict[str, Json]:
     """Prove the matching of all runs of a study.
 
     Runs of one draw and one order agree in every field but the data; runs of the rate grid, too, once the rate that
     their name promises is put back to the study's own. Orders and draws differ in the order seed beside; draws, where
-    each has its own base, in the initial weights beside.
+    each has its own base, in the initial weights beside; draws of several settings in what settings may change.
 
     Args:
         spec: the study.
@@ -205,11 +232,18 @@ def prove_study(spec: StudySpec, statements: Mapping[str, Statement]) -> dict[st
             proof = prove_matched(inside)
             order: dict[str, Json] = {"seed": seed} if spec.study.seeds > 1 else {}
             proofs.append({"draw": draw, **order, "fingerprint": proof.fingerprint, "runs": proof.runs})
-    beside = {"order_seed": 0} if spec.study.base == "shared" else {"order_seed": 0, "init": ""}
+    beside: dict[str, Any] = {"order_seed": 0} if spec.study.base == "shared" else {"order_seed": 0, "init": ""}
+    settings: dict[str, Json] = {}
+    for setting in spec.settings:
+        names = {key.name for key in runs_of(spec) if spec.setting_of(key.draw) == setting}
+        proof = prove_matched({name: dataclasses.replace(own[name], **beside) for name in own if name in names})
+        settings[setting.name] = {"fingerprint": proof.fingerprint, "runs": proof.runs, "fields": list(proof.fields)}
+    beside |= _ACROSS_SETTINGS if spec.settings else {}
     across = prove_matched({name: dataclasses.replace(item, **beside) for name, item in own.items()})
     return {
+        **({"settings": settings} if settings else {}),
         "schema_version": "1.0",
-        "fields": list(across.fields),
+        "fields": [field for field in across.fields if not spec.settings or field not in beside],
         "runs": across.runs,
         "fingerprint": across.fingerprint,
         "draws": proofs,
@@ -223,7 +257,8 @@ def _at_main_rate(spec: StudySpec, key: RunKey, stated: Statement) -> Statement:
         return stated
     if stated.schedule["rate"] != key.rate:
         raise SpecError(f"{key.name} has the rate {stated.schedule['rate']!r}", where="matched.schedule")
-    return dataclasses.replace(stated, schedule={**stated.schedule, "rate": spec.training.learning_rate})
+    own = spec.under(key.draw).training.learning_rate
+    return dataclasses.replace(stated, schedule={**stated.schedule, "rate": own})
 
 
 def run_job(arguments: Mapping[str, Json], progress: Progress) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from shadowgraph.errors import Defect, printable
 from shadowgraph.weights.tensor import TensorEntry
 
 
@@ -52,6 +53,11 @@ DECODERS: Mapping[str, str] = {
 
 
 def decoder(entry: TensorEntry) -> Decoder:
-    """The decoder of a packed tensor."""
-    assert entry.packing is not None
+    """The decoder of a packed tensor.
+
+    Raises:
+        Defect: a tensor without a packing.
+    """
+    if entry.packing is None:
+        raise Defect("a tensor without a packing has no decoder", where=printable(entry.name))
     return cast(Decoder, import_module(f"shadowgraph.weights.readers.{DECODERS[entry.packing.method]}"))

@@ -1,0 +1,113 @@
+"""Settings: a study of three, one of them held out, through every room; and what is said of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+from study_material import write_material
+
+from shadowgraph.study.settings import added
+
+pytestmark = pytest.mark.timeout(900)
+SPEC = Path(__file__).with_name("tiny-settings.toml")
+
+
+def call(*arguments: str | Path) -> None:
+    """Run the program; it must end well."""
+    program = [sys.executable, "-c", "from shadowgraph.cli.main import run; run()", *map(str, arguments)]
+    ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=800)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The finished study: its folder, its result, its proof."""
+    folder = tmp_path_factory.mktemp("settings")
+    spec = write_material(folder, SPEC)
+    out = folder / "out"
+    call("study", "run", spec, "--output", out, "--workers", "2")
+    kept = folder / "records"
+    call("study", "records", out, "--into", kept)
+    call("study", "run", spec, "--output", folder / "again", "--records", kept)
+    found = {name: json.loads((out / f"{name}.json").read_text()) for name in ("result", "matched")}
+    return {"out": out, "again": folder / "again", **found}
+
+
+def test_what_is_held_out_takes_no_part_in_the_test(done: dict[str, Any]) -> None:
+    result = done["result"]
+    K = {(run["arm"], run["draw"]): run["K"] for run in result["runs"]}
+    inside = [K["one", draw] - K["others", draw] for draw in range(8) if draw % 4 != 3]
+    assert result["primary"]["n"] == [6, 6]
+    assert result["primary"]["mean"] == pytest.approx(fmean(inside))
+    signs = np.array(list(product((-1, 1), repeat=6)))
+    p = np.mean(np.abs(signs @ np.array(inside)) >= abs(sum(inside)) - 1e-12)
+    assert result["primary"]["p"] == pytest.approx(p)
+    assert len(result["runs"]) == 16
+
+
+def test_every_setting_has_its_own_estimate(done: dict[str, Any]) -> None:
+    result = done["result"]
+    K = {(run["arm"], run["draw"]): run["K"] for run in result["runs"]}
+    rows = {
+        row["setting"]: row
+        for row in result["settings"]["rows"]
+        if (row["endpoint"], row["reading"]) == ("K", "unmatched")
+    }
+    for place, name in enumerate(("llama", "muon", "low-rank", "gpt2")):
+        own = [K["one", draw] - K["others", draw] for draw in (place, place + 4)]
+        assert rows[name]["mean"] == pytest.approx(fmean(own)), name
+        assert rows[name]["held_out"] == (name == "gpt2")
+    facts = {fact["name"]: fact for fact in result["settings"]["settings"]}
+    assert (facts["gpt2"]["family"], facts["muon"]["optimiser"], facts["low-rank"]["adapter_rank"]) == (
+        "gpt2",
+        "muon",
+        2,
+    )
+    assert {row["endpoint"] for row in result["settings"]["rows"]} >= {"K", "K_emb", "log_norm", "asymmetry"}
+
+
+def test_the_proof_holds_inside_settings_and_names_what_all_share(done: dict[str, Any]) -> None:
+    matched, statements = done["matched"], done["matched"]["statements"]
+    assert set(matched["settings"]) == {"llama", "muon", "low-rank", "gpt2"}
+    assert all(proof["runs"] == 4 and "optimiser" in proof["fields"] for proof in matched["settings"].values())
+    assert {"tokens", "steps", "batch", "tokenizer"} <= set(matched["fields"])
+    assert not {"init", "family", "optimiser", "architecture"} & set(matched["fields"])
+    assert statements["one-0"]["init"] == statements["one-1"]["init"] != statements["one-3"]["init"]
+    assert len({json.dumps(statements[f"one-{draw}"]["data"]) for draw in range(8)}) == 8
+
+
+def test_from_records_alone_the_result_is_the_same(done: dict[str, Any]) -> None:
+    for name in ("result.json", "report.html"):
+        assert (done["again"] / name).read_bytes() == (done["out"] / name).read_bytes(), name
+
+
+def test_the_page_and_the_answer_speak_of_settings(done: dict[str, Any]) -> None:
+    page = (done["out"] / "report.html").read_text()
+    assert "Setting by setting" in page
+    assert "gpt2, held out" in page
+    last = done["result"]["answer"]["sentences"][-1]
+    assert "settings have the sign of all together" in last
+    assert "held out until then, gpt2:" in last
+    assert any(
+        limit.startswith("4 settings (llama, muon, low-rank, gpt2)") for limit in done["result"]["answer"]["limits"]
+    )
+
+
+def test_a_setting_without_an_estimate_is_said_so() -> None:
+    summary = {
+        "name": "a - b", "same_sign": 1, "settings": 2, "estimated": 1, "lowest": 0.1, "highest": 0.1,
+        "held_out": [{"setting": "far", "estimate": None, "same_sign": None}],
+    }  # fmt: skip
+    told = added({"sentences": ["First."]}, {"summary": [summary]}, [{"name": "a - b", "kind": "contrast"}])
+    assert told["sentences"] == [
+        "First.",
+        "a - b: 1 of 2 settings have the sign of all together, from +0.100 to +0.100; held out, far: not estimable.",
+    ]
