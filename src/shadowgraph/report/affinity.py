@@ -20,6 +20,7 @@ from shadowgraph.report.svg import inline
 from shadowgraph.report.tables import Cell, Table, arm_cell, effect_cell, p_cell, value, words
 
 NAMED = 12  # at most this many marks carry their name
+MOST_SHOWN = 16  # sources up to which the table of shares stands open
 
 
 def affinity_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
@@ -29,17 +30,25 @@ def affinity_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
     panels = [panel for key in ("excess", "own_excess") if (panel := _panel(rows, styles, key)) is not None]
     caption = (
         "Share of an update's energy in the leading gradient space of benchmarks at the base, less the same for "
-        f"controls the arm was not trained on ({', '.join(found.texts('controls')) or 'none'}); one mark an arm. At 0 "
+        f"controls the arm was not trained on ({_few(found.texts('controls'))}); one mark an arm. At 0 "
         "an update lies no more in the benchmarks' directions than in those of other text. In the second panel only "
         "the benchmarks count that the arm was trained on."
     )
     if len(panels) < 2:
         caption = caption.partition(" In the second panel")[0]
     shown = [("tests", _tests(found))]
-    if found.record("matrix").items("values"):
-        shown.append(("share of energy by arm and source", _matrix(found.record("matrix"))))
+    matrix = found.record("matrix")
+    wide = [("share of energy by arm and source", _matrix(matrix))] if matrix.items("values") else []
+    open_ = len(matrix.texts("sources")) <= MOST_SHOWN
     return Plate("affinity", "Affinity with the benchmarks", caption, panels, _twin(found), legend=many_arms(study),
-                 absent="The result holds no affinity.", shown=shown)  # fmt: skip
+                 absent="The result holds no affinity.", shown=[*shown, *(wide if open_ else [])],
+                 folded=[] if open_ else wide)  # fmt: skip
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first names of many."""
+    told = ", ".join(names[:NAMED]) or "none"
+    return told if len(names) <= NAMED else f"{told} and {len(names) - NAMED} more"
 
 
 def _panel(rows: Sequence[Record], styles: Mapping[str, ArmStyle], key: str) -> Markup | None:

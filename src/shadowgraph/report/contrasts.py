@@ -146,10 +146,17 @@ def exception_table(study: Record) -> Table:
         [words(item.text("name")), words(endpoint_name(item.text("endpoint"))), words(item.text("reading")),
          effect_cell(item),
          value(item.number("against"), shown(item.number("against"), sign=True)),
-         Cell("firm", "bad") if item.flag("firm") else Cell("its interval holds 0", "open")]
+         _weight(item)]
         for item in study.records("exceptions")
     ]  # fmt: skip
     return Table(["test", "endpoint", "reading", ">estimate [interval]", ">primary estimate", "weight"], rows)
+
+
+def _weight(item: Record) -> Cell:
+    """Whether the interval of a reading of the other sign leaves out 0."""
+    if item.interval() is None:
+        return Cell("it has no interval", "open")
+    return Cell("firm", "bad") if item.flag("firm") else Cell("its interval holds 0", "open")
 
 
 def power_table(study: Record) -> Table:
