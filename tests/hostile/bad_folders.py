@@ -206,7 +206,7 @@ def towers() -> dict[str, Any]:
 
 EMPTY = {name: np.empty((0,), dtype=np.float32) for name in llama()}
 SOME_EMPTY = llama() | {"model.layers.0.mlp.up_proj.weight": np.empty((0,), dtype=np.float32)}
-GGUF = file("weights.gguf", b"GGUF")
+HDF5 = file("weights.h5", b"\x89HDF")
 GPT2 = {
     "transformer.h.0.attn.c_attn.weight": np.eye(6, 18, dtype=np.float32),
     "transformer.h.0.mlp.c_fc.weight": np.eye(6, 24, dtype=np.float32),
@@ -269,12 +269,12 @@ FOLDER_CASES: tuple[Case, ...] = (
     Case("DI12", beside(words(8), words(16)), 0, ("8 rows became 16",), M, "scan", "base"),
     Case("DI13", beside(llama(), llama()), 0, ("the same to the last byte",), M, "scan", "base"),
     Case("DI14", beside(llama(), llama(seed=1)), 4, ("SG001", "implausible"), M, "audit", "base"),
-    Case("DI15 adapter", loose("adapter_config.json", "adapter_model.safetensors"), 3, ("an adapter",), "model/x/.."),
+    Case("DI15 adapter", loose("adapter_config.json", "adapter_model.safetensors"), 3, ("not UTF-8",), "model/x/.."),
     Case("DI18 all empty", single(lambda: EMPTY), 3, ("are empty", "consolidate"), M),
     Case("DI18 some empty", single(lambda: SOME_EMPTY), 0, ("1 of 7 tensors are empty",), M),
     Case("DI19 DeepSpeed", loose("latest", "global_step5/mp_rank_00.pt"), 3, ("partitioned", "consolidate"), M),
     Case("DI19 FSDP", loose("pytorch_model_fsdp_0/__0_0.distcp"), 3, ("partitioned", "consolidate"), M),
-    Case("DI19 optimiser only", loose("optimizer.pt", "rng_state.pth"), 3, ("no safetensors file",), M),
+    Case("DI19 optimiser only", loose("optimizer.pt", "rng_state.pth"), 3, ("only files of the training",), M),
     Case("DI19 training files", single(llama, "training_args.bin", "optimizer.pt"), 0, ("none is opened",), M),
     Case(
         "DI20 order and gap", run("checkpoint-100", "checkpoint-20", "checkpoint-10", "checkpoint-30"), 0, ("a gap",), M
@@ -294,6 +294,6 @@ FOLDER_CASES: tuple[Case, ...] = (
     ),
     Case("DI21 growing", run("checkpoint-1"), 3, ("may be unfinished",), M, stable_for=3600),
     Case("DI22", single(towers), 0, ("sonar.stage.3", "unknown"), M),
-    Case("other formats", lambda p: (p.mkdir(), GGUF(p))[0], 3, ("weights.gguf", "convert"), M),
-    Case("nothing", lambda p: p.mkdir(), 3, ("no safetensors file",), M),
+    Case("other formats", lambda p: (p.mkdir(), HDF5(p))[0], 3, ("weights.h5", "convert"), M),
+    Case("nothing", lambda p: p.mkdir(), 3, ("no file of weights",), M),
 )

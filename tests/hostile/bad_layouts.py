@@ -1,4 +1,4 @@
-"""Rows DI08 to DI21 again: adapters, unfinished saves, and the folders that other tools write.
+"""Rows DI08 to DI21 again: unfinished saves, and the folders that other tools write.
 
 Here live: their makers. Not here: assertions, the list of all rows (see `badfiles`).
 """
@@ -16,39 +16,6 @@ from badcase import INDEX, Case, Maker, index, llama, packed, raw, save, sharded
 from numpy.typing import NDArray
 
 Content = dict[str, NDArray[Any]]
-LORA = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
-DELTA = "model.layers.0.self_attn.q_proj.lora_"
-REFUSED = ("this is an adapter", "not read yet")
-
-
-def lora(a: int = 2, b: int = 2, magnitude: int = 0) -> Content:
-    """The two factors of one matrix, whose ranks may not agree, and what else an adapter can hold."""
-    found = {f"{LORA}A.weight": np.ones((a, 6), np.float32), f"{LORA}B.weight": np.ones((6, b), np.float32)}
-    return found | ({f"{LORA}magnitude_vector": np.ones(magnitude, np.float32)} if magnitude else {})
-
-
-def adapter(content: Content, name: str = "adapter_model.safetensors", **settings: Any) -> Maker:
-    def make(path: Path) -> None:
-        path.mkdir()
-        save(path / name, content)
-        if settings:
-            (path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"} | settings))
-
-    return make
-
-
-def adapter_file(path: Path) -> None:
-    save(path, lora())
-
-
-def beside(path: Path) -> None:
-    single(llama)(path)
-    adapter_file(path / "adapter_model.safetensors")
-
-
-def unmerged() -> Content:
-    factors = {f"{DELTA}A.default.weight": (2, 6), f"{DELTA}B.default.weight": (6, 2)}
-    return llama() | {name: np.ones(shape, np.float32) for name, shape in factors.items()}
 
 
 def first_shard(path: Path) -> None:
@@ -144,28 +111,6 @@ def nothing_in(header: bytes) -> Maker:
 
 
 M = "model"
-EMBEDDED: Content = {
-    "base_model.model.model.embed_tokens.lora_embedding_A": np.ones((2, 9), np.float32),
-    "base_model.model.model.embed_tokens.lora_embedding_B": np.ones((6, 2), np.float32),
-    "base_model.model.lm_head.modules_to_save.weight": np.ones((9, 6), np.float32),
-}
-URL = {"base_model_name_or_path": "https://example.org/../x"}
-
-ADAPTER_CASES: tuple[Case, ...] = (
-    Case("DI15 address", adapter(lora(), **URL), 3, REFUSED, M),
-    Case("DI15 file", adapter_file, 3, REFUSED, "adapter_model.safetensors"),
-    Case("DI15 no configuration", adapter(lora()), 3, REFUSED, M),
-    Case("DI15 named as a model", adapter(lora(), "model.safetensors", r=2), 3, REFUSED, M),
-    Case("DI15 of diffusers", adapter(lora(), "pytorch_lora_weights.safetensors"), 3, REFUSED, M),
-    Case("DI15 beside", beside, 0, ("an adapter lies beside the weights and is not read",), M),
-    Case("DI15 unmerged", single(unmerged), 0, ("2 tensors of an adapter", "not what the model computes"), M),
-    Case("DI16 ranks", adapter(lora(2, 3), r=2, lora_alpha=4), 3, REFUSED, M),
-    Case("DI16 rank zero", adapter(lora(), r=0, lora_alpha=0), 3, REFUSED, M),
-    Case("DI16 patterns", adapter(lora(), r=2, rank_pattern={"q_proj": 4}, use_rslora=True), 3, REFUSED, M),
-    Case("DI16 embeddings and whole modules", adapter(lora() | EMBEDDED, "model.safetensors", r=2), 3, REFUSED, M),
-    Case("DI17", adapter(lora(), r=2, use_dora=True), 3, REFUSED, M),
-    Case("DI17 with magnitudes", adapter(lora(magnitude=6), "model.safetensors", use_dora=True), 3, REFUSED, M),
-)
 LAYOUT_CASES: tuple[Case, ...] = (
     Case("DI01 name", folder(lambda p: index(p, dict.fromkeys(llama(), "x" * 5000))), 3, ("cannot be followed",), M),
     Case("DI01 configuration", folder(lambda p: index(p, dict.fromkeys(llama(), "config.json"))), 3, ("JSON text",), M),
@@ -178,7 +123,7 @@ LAYOUT_CASES: tuple[Case, ...] = (
     Case("DI06 pipe", pipe(INDEX), 3, ("a named pipe",), M),
     Case("DI06 shard pipe", pipe("b.safetensors"), 3, ("a named pipe", "b.safetensors"), M),
     Case("DI08 old shards", old_shards, 0, ("the single file is read", "2 other safetensors files"), M),
-    Case("DI08 nothing else", loose("pytorch_model.bin"), 3, ("only pytorch_model.bin", "convert"), M),
+    Case("DI08 nothing else", loose("pytorch_model.bin"), 3, ("pytorch_model.bin", "content is a pickle"), M),
     Case("DI09 writers", written_by, 0, ("several writers (mlx, pt)",), M),
     Case("DI10 pipe", pipe("config.json"), 0, ("a named pipe", "names alone"), M),
     Case("DI10 mark", folder(file("config.json", b'\xef\xbb\xbf{"a":1}')), 0, ("BOM", "names alone"), M),
@@ -213,8 +158,8 @@ LAYOUT_CASES: tuple[Case, ...] = (
     Case("capitals", below("MODEL.SAFETENSORS"), 0, ("self_attn",), M),
     Case("consolidated", folder(lambda p: save(p / "consolidated.safetensors", llama())), 0, ("not in the index",), M),
     Case("diffusers", below("unet/diffusion_pytorch_model.safetensors"), 3, ("but in unet",), M),
-    Case("onnx", loose("model.onnx"), 3, ("only model.onnx",), M),
-    Case("original", loose("consolidated.00.pth", "params.json"), 3, ("only consolidated.00.pth",), M),
+    Case("onnx", loose("model.onnx"), 3, ("model.onnx",), M),
+    Case("original", loose("consolidated.00.pth", "params.json"), 3, ("consolidated.00.pth", "a pickle"), M),
     Case("subfolder", subfolder, 0, ("self_attn",), M),
-    Case("the index itself", raw(b'{"weight_map": {}}'), 3, ("JSON text", "folder"), INDEX),
+    Case("the index itself", raw(b'{"weight_map": {}}'), 3, ("no weight_map",), INDEX),
 )

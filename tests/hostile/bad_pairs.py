@@ -11,8 +11,8 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+from bad_adapters import unmerged
 from bad_folders import beside, near, words
-from bad_layouts import unmerged
 from bad_values import GPTQ
 from badcase import Case, Maker, llama, save, sharded
 from numpy.typing import NDArray

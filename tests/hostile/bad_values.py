@@ -21,7 +21,6 @@ Change = Callable[[Content], None]
 Q = "model.layers.0.self_attn.q_proj.weight"
 UP = "model.layers.0.mlp.up_proj.weight"
 STEM = "model.layers.0.mlp.up_proj"
-NVFP = ("model.layers.0.mlp.experts.gate_up_proj_blocks", "model.layers.0.mlp.experts.gate_up_proj_scales")
 
 
 def model(change: Change) -> Maker:
@@ -170,24 +169,11 @@ GPTQ: Content = {
     f"{STEM}.scales": np.ones((2, 6), F16),
     f"{STEM}.g_idx": np.ones(6, I32),
 }
-NF4: Content = {
-    UP: np.ones((18, 1), U8),
-    f"{UP}.absmax": np.ones(1, F32),
-    f"{UP}.quant_map": np.ones(16, F32),
-    f"{UP}.quant_state.bitsandbytes__nf4": np.ones(80, U8),
-}
-COMPRESSED: Content = {
-    f"{STEM}.weight_packed": np.ones((6, 2), I32),
-    f"{STEM}.weight_scale": np.ones((6, 2), F16),
-    f"{STEM}.weight_shape": np.ones(2, np.int64),
-}
-MXFP4: Content = {NVFP[0]: np.ones((2, 6, 3, 16), U8), NVFP[1]: np.ones((2, 6, 3), U8)}
 MLX: Content = {
     UP: np.ones((6, 2), np.uint32),
     f"{STEM}.scales": np.ones((6, 2), F16),
     f"{STEM}.biases": np.ones((6, 2), F16),
 }
-INT8: Content = {UP: np.ones((6, 6), np.int8), f"{STEM}.SCB": np.ones(6, F32)}
 
 E4M3, E5M2, E8M0 = ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2, ml_dtypes.float8_e8m0fnu
 ONE = np.full((1, 1), 0.5, dtype=F32)
@@ -220,13 +206,6 @@ VALUE_CASES: tuple[Case, ...] = (
     Case("VA05 zero scale", model(eight_bit(E4M3, ONE * 0)), 3, ("zero for values that are not",), verb="scan"),
     Case("VA05 negative scale", model(eight_bit(E4M3, -ONE)), 3, ("below zero", Q), verb="scan"),
     Case("VA05 empty scale", model(eight_bit(E4M3, ONE[:0])), 0, ("[0, 1] does not fit [6, 6]",)),
-    Case("VA06", model(group(MXFP4)), 0, ("MXFP4",)),
-    Case("VA07 GPTQ", model(group(GPTQ)), 0, ("GPTQ or AWQ",)),
-    Case("VA07 nf4", model(group(NF4)), 0, ("bitsandbytes 4-bit",)),
-    Case("VA07 int8", model(group(INT8)), 0, ("bitsandbytes 8-bit",)),
-    Case("VA07 compressed", model(group(COMPRESSED)), 0, ("compressed-tensors",)),
-    Case("VA07 note", model(group(GPTQ)), 0, ("quantised (GPTQ or AWQ): 1 group left out whole",)),
-    Case("VA07 MLX", model(group(MLX)), 0, ("packed group (MLX)", "quantised (MLX): 1 group")),
     Case(
         "VA07 cache", model(added(model__layers__0__self_attn__k_scale=np.ones(1, F32))), 0, ("scale of cached keys",)
     ),

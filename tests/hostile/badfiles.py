@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from bad_adapters import ADAPTER_CASES
+from bad_archives import ARCHIVE_CASES
 from bad_folders import FOLDER_CASES
+from bad_gguf import GGUF_CASES
 from bad_headers import HEADER_CASES
-from bad_layouts import ADAPTER_CASES, LAYOUT_CASES
+from bad_layouts import LAYOUT_CASES
+from bad_onnx import ONNX_CASES
+from bad_packed import PACKED_CASES
 from bad_pairs import PAIR_CASES
 from bad_values import VALUE_CASES
 from badcase import Case
@@ -22,11 +27,18 @@ CASES: tuple[Case, ...] = (
     *ADAPTER_CASES,
     *LAYOUT_CASES,
     *PAIR_CASES,
+    *ONNX_CASES,
+    *GGUF_CASES,
+    *PACKED_CASES,
+    *ARCHIVE_CASES,
 )
 ROWS = (
     *(f"ST{number:02d}" for number in range(1, 38)),
     *(f"VA{number:02d}" for number in range(1, 15)),
     *(f"DI{number:02d}" for number in range(1, 23)),
+    *(f"ON{number:02d}" for number in range(1, 19)),
+    *(f"GG{number:02d}" for number in range(1, 17)),
+    *(f"PK{number:02d}" for number in range(1, 10)),
 )
 # Rows that no bad file of this room can show, and why.
 NOT_MADE = {

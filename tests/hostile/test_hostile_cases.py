@@ -12,6 +12,8 @@ from shadowgraph.audit.verdict import audit
 from shadowgraph.cli.main import main
 from shadowgraph.errors import ShadowgraphError
 from shadowgraph.footprint.scan import scan
+from shadowgraph.weights.adapters.adapter import Adapter
+from shadowgraph.weights.adapters.opened import open_model
 from shadowgraph.weights.checkpoint import open_checkpoint
 from shadowgraph.weights.series import is_series, open_series, require_settled
 
@@ -30,7 +32,7 @@ def by_interface(case: Case, path: Path, base: Path | None) -> tuple[int, str]:
                 INCONCLUSIVE if verdict.label == "inconclusive" else 0
             ), f"{verdict.label} {verdict.sentence} {checks}"
         if case.verb == "scan":
-            footprint = scan(open_checkpoint(path), None if base is None else open_checkpoint(base))
+            footprint = scan(open_model(path), None if base is None else open_checkpoint(base))
             said = [
                 *footprint.notes,
                 *(item.reason for item in footprint.skipped),
@@ -40,8 +42,12 @@ def by_interface(case: Case, path: Path, base: Path | None) -> tuple[int, str]:
         if is_series(path):
             series = open_series(path, stable_for=case.stable_for)
             return 0, " ".join([*series.notes, *(item.reason for item in series.skipped)])
-        checkpoint = open_checkpoint(path)
+        checkpoint = open_model(path)
         require_settled(checkpoint, case.stable_for)
+        if isinstance(checkpoint, Adapter):
+            updates = checkpoint.updates(None)
+            said = [f"{update.name} scale {update.scale:g}" for update in updates.factored]
+            return 0, " ".join([*checkpoint.notes, *updates.notes, *said, *(item.reason for item in updates.skipped)])
         found = [f"{matrix.name} {matrix.role.block}" for matrix in checkpoint.matrices()]
         said = [f"{item.tensor} {item.reason}" for item in checkpoint.skipped]
         return 0, " ".join([*checkpoint.notes, *said, *found])

@@ -99,9 +99,15 @@ def test_nothing_foreign_is_run_unpickled_or_fetched(case: Case, tmp_path: Path)
     assert watched(path, RUNS) == []
 
 
-def test_pickles_of_a_folder_are_not_even_opened(tmp_path: Path) -> None:
-    loose("training_args.bin", "pytorch_model.bin", "optimizer.pt")(tmp_path / "model")
-    assert not [argument for _, argument in watched(tmp_path / "model", {"open"}) if str(tmp_path) in argument]
+def test_files_of_the_training_are_not_even_opened(tmp_path: Path) -> None:
+    names = ("training_args.bin", "optimizer.pt", "rng_state_0.pth", "random_states_0.pkl", "scheduler.bin")
+    loose("pytorch_model.bin", *names)(tmp_path / "model")
+    found = [argument for _, argument in watched(tmp_path / "model", {"open"}) if str(tmp_path) in argument]
+    assert found
+    assert all("pytorch_model.bin" in argument for argument in found)
+    for name in names:
+        found = [argument for _, argument in watched(tmp_path / "model" / name, {"open"}) if str(tmp_path) in argument]
+        assert not found or name.endswith(".pkl")
 
 
 def test_a_series_is_ordered_by_number_and_counts_what_it_leaves_out(tmp_path: Path) -> None:

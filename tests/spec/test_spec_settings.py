@@ -55,6 +55,13 @@ def test_settings_whose_models_are_trained_alike_share_a_base(tmp_path: Path) ->
         ({"settings": [{"name": "a", "training": {"optimiser": "lion"}}]}, "settings.a.training.optimiser"),
         ({"settings": [{"name": "a", "training": {"steps": 3}}]}, "'settings[0].training.steps' is unknown"),
         ({"settings": [{"name": "base"}]}, "a setting cannot be called 'base'"),
+        (
+            {
+                "settings": [{"name": "a", "training": {"adapter": {"rank": 2, "alpha": 2.0}}}],
+                "analysis": read_toml(RECIPE)["analysis"] | {"affinity": {}},
+            },
+            "analysis.affinity is read from whole updates",
+        ),
         ({"rate_grid": {"arms": ["others"], "rates": [1e-4]}}, "settings go without rate grid and label"),
     ],
 )

@@ -1,6 +1,6 @@
 """Checks: one question each, with a permanent code and one of four fates.
 
-Here live: `Check` and the checks SG001 to SG004, each a pure function of a footprint.
+Here live: `Check` and the checks SG001 to SG004, each a pure function of a footprint and of the adapter behind it.
 Not here: the verdict that follows from them.
 
 Fates: "passed", "failed", "inconclusive", "not applicable". Every fate but "passed" forbids a conclusion.
@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shadowgraph.errors import printable
 from shadowgraph.footprint.table import Footprint, MatrixRecord
 from shadowgraph.measures.null import FLOOR_LIMIT
+from shadowgraph.weights.adapters.adapter import Adapter
 from shadowgraph.weights.pairing import UNRELATED_COSINE, cosine
 
 LEAST_COVERAGE = 0.9
@@ -36,19 +38,34 @@ class Check:
     detail: str
 
 
-def run_checks(footprint: Footprint) -> tuple[Check, ...]:
-    """All checks in order of code."""
-    return (base_identity(footprint), storage_floor(footprint), coverage(footprint), reference_present())
+def run_checks(footprint: Footprint, adapter: Adapter | None = None) -> tuple[Check, ...]:
+    """All checks in order of code.
+
+    Args:
+        footprint: of a model against its base, or of an adapter.
+        adapter: the adapter that was scanned, None for a whole model.
+    """
+    return (
+        base_identity(footprint, adapter),
+        storage_floor(footprint),
+        coverage(footprint),
+        reference_present(footprint, adapter),
+    )
 
 
-def base_identity(footprint: Footprint) -> Check:
+def base_identity(footprint: Footprint, adapter: Adapter | None = None) -> Check:
     """SG001: whether the base given is the base of the model, by the angle between W0 and W1.
 
     Pooled over the block linear matrices, cos = (‖W0‖² + ‖W1‖² − ‖D‖²) / (2 ‖W0‖ ‖W1‖). Unrelated weights have
     cos ≈ 0, so ‖D‖ ≈ √2 ‖W0‖ at equal norms; below `UNRELATED_COSINE` the base is implausible. An honest update as
     large as twice the base still has cos ≈ .45.
+
+    An adapter holds no weights, so that W1 is the base given plus its update and the angle says nothing: the check is
+    inconclusive, with or without a base.
     """
     title = "the base is the base of this model"
+    if adapter is not None:
+        return Check("SG001", title, "inconclusive", _unproven(footprint, adapter))
     records = [
         record for record in _blocks(footprint) if record.base_energy is not None and record.spectrum is not None
     ]
@@ -79,7 +96,7 @@ def storage_floor(footprint: Footprint) -> Check:
 
     share = Σ mn (v0 + v1) / Σ ‖D‖² over the block linear matrices, v the mean of u(w)²/12 on each side, u(w) the step
     of the stored type at w (see `footprint.floor`): an upper estimate. Above .3 the closed-form correction fails
-    and nothing is concluded.
+    and nothing is concluded. Of an adapter it is the rounding of the stored factors, carried into their product.
     """
     title = "the update stands above the rounding of the stored files"
     records = [record for record in _blocks(footprint) if record.spectrum is not None]
@@ -87,7 +104,8 @@ def storage_floor(footprint: Footprint) -> Check:
     if energy <= 0.0:
         return Check("SG002", title, "not applicable", "nothing changed")
     share = sum(record.floor_energy for record in records) / energy
-    found = f"rounding of both stored sides could explain {share:.2%} of the energy of the update"
+    sides = "the stored factors" if all(record.rank is not None for record in records) else "both stored sides"
+    found = f"rounding of {sides} could explain {share:.2%} of the energy of the update"
     if share > FLOOR_LIMIT:
         return Check("SG002", title, "failed", f"{found}, more than the limit of {FLOOR_LIMIT:.0%}")
     if share > WORTH_SAYING:
@@ -96,7 +114,10 @@ def storage_floor(footprint: Footprint) -> Check:
 
 
 def coverage(footprint: Footprint) -> Check:
-    """SG003: share of the block parameters that stand behind K, at least `LEAST_COVERAGE`."""
+    """SG003: share of the block parameters that stand behind K, at least `LEAST_COVERAGE`.
+
+    Of an adapter they are those of the matrices it changes.
+    """
     title = "enough of the model was analysed"
     seen = footprint.coverage
     found = (
@@ -106,14 +127,23 @@ def coverage(footprint: Footprint) -> Check:
     return Check("SG003", title, "passed" if seen.block_share >= LEAST_COVERAGE else "failed", found)
 
 
-def reference_present() -> Check:
-    """SG004: whether runs of the same base, method and optimiser are there to compare with."""
-    return Check(
-        "SG004",
-        "a reference of comparable runs is present",
-        "inconclusive",
-        "no reference was given, so no error rate can be stated",
-    )
+def reference_present(footprint: Footprint, adapter: Adapter | None = None) -> Check:
+    """SG004: whether runs of the same base, method, optimiser and (of an adapter) rank are there to compare with."""
+    detail = "no reference was given, so no error rate can be stated"
+    if adapter is not None:
+        ranks = sorted({record.rank for record in _blocks(footprint) if record.rank is not None})
+        shown = ", ".join(map(str, ranks[:5])) + (", …" if len(ranks) > 5 else "")
+        rank = f" and rank ({shown})" if ranks else ""
+        detail += f"; runs of whole models are none for an adapter: it needs those of its own base, method{rank}"
+    return Check("SG004", "a reference of comparable runs is present", "inconclusive", detail)
+
+
+def _unproven(footprint: Footprint, adapter: Adapter) -> str:
+    """What is known of the base of an adapter."""
+    named = adapter.config.get("base_model_name_or_path")
+    told = f"it names '{printable(named, 120)}'" if isinstance(named, str) and named else "it names none"
+    given = "the one given fits by names and shapes alone" if "before" in footprint.parents else "none was given"
+    return f"an adapter holds no weights that could tell its base: {told}, {given}"
 
 
 def _blocks(footprint: Footprint) -> Sequence[MatrixRecord]:

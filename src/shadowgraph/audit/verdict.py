@@ -16,8 +16,11 @@ from shadowgraph.audit.checks import Check, run_checks
 from shadowgraph.errors import SpecError, printable
 from shadowgraph.footprint.endpoint import Endpoint, endpoint
 from shadowgraph.footprint.scan import scan
+from shadowgraph.footprint.single import OBJECTS
 from shadowgraph.footprint.table import Footprint
 from shadowgraph.identity import Provenance, versions
+from shadowgraph.weights.adapters.adapter import Adapter
+from shadowgraph.weights.adapters.opened import open_model
 from shadowgraph.weights.checkpoint import open_checkpoint
 from shadowgraph.weights.roles import SLOTS
 
@@ -110,18 +113,20 @@ class Verdict:
 
 def audit(
     tuned: Path | str,
-    base: Path | str,
+    base: Path | str | None = None,
     reference: Path | None = None,
     *,
+    adapter: str | None = None,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> Verdict:
-    """Audit a model against its base.
+    """Audit a model against its base, or an adapter, whose update can be read without one.
 
     Args:
-        tuned: directory or file of the model.
-        base: directory or file it was trained from.
+        tuned: directory or file of the model or adapter.
+        base: directory or file it was trained from; None for an adapter alone.
         reference: no reference can be read yet; must be None.
+        adapter: name of the adapter, where the directory holds several.
         seed: seed of the simulated nulls.
         progress: called with the share done, 0 … 1.
 
@@ -129,13 +134,19 @@ def audit(
         The verdict; always "inconclusive" while no reference exists.
 
     Raises:
-        SpecError: a reference was given.
+        SpecError: a reference was given, or a whole model without its base.
         CheckpointError: a checkpoint is malformed, or the two do not correspond.
     """
     if reference is not None:
         raise SpecError("references cannot be read yet", where=str(reference), hint="leave the reference out")
-    footprint = scan(open_checkpoint(tuned), open_checkpoint(base), seed=seed, progress=progress)
-    checks = run_checks(footprint)
+    model = open_model(tuned, adapter)
+    read = model if isinstance(model, Adapter) else None
+    if base is None and read is None:
+        raise SpecError("a model is judged by its update, which needs its base", where=str(tuned), hint="give --base")
+    before = None if base is None else open_checkpoint(base)
+    objects = OBJECTS if read is None else ("O3",)
+    footprint = scan(model, before, objects=objects, seed=seed, progress=progress)
+    checks = run_checks(footprint, read)
     ends = endpoint(footprint)
     return Verdict(
         label="inconclusive",

@@ -18,8 +18,11 @@ INCONCLUSIVE = 4
 
 
 def audit_command(
-    model: Annotated[Path, typer.Argument(help="The tuned model: a folder or one .safetensors file.")],
-    base: Annotated[Path, typer.Option(help="The base it was tuned from.")],
+    model: Annotated[Path, typer.Argument(help="The tuned model or adapter: a folder or one file.")],
+    base: Annotated[
+        Path | None, typer.Option(help="The base it was tuned from; an adapter is read without one too.")
+    ] = None,
+    adapter: Annotated[str | None, typer.Option(help="Which adapter to read, where MODEL holds several.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for result.json, report.html and tables.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated nulls.")] = 0,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also when inconclusive.")] = False,
@@ -31,6 +34,8 @@ def audit_command(
       shadowgraph audit ./tuned --base ./base --output ./audit
 
       shadowgraph audit ./tuned --base ./base --json
+
+      shadowgraph audit ./adapter --json
     """
     from shadowgraph.artifact import refuse_file, write_bytes, write_json
     from shadowgraph.audit.verdict import audit
@@ -39,7 +44,9 @@ def audit_command(
     refuse_file(output)
     console = Console(stderr=True)
     with console.status("measuring", speed=0.5) as status:
-        verdict = audit(model, base, seed=seed, progress=lambda done: status.update(f"measuring {done:4.0%}"))
+        verdict = audit(
+            model, base, adapter=adapter, seed=seed, progress=lambda done: status.update(f"measuring {done:4.0%}")
+        )
     result = verdict.as_result()
     if output is not None:
         verdict.footprint.write(output)

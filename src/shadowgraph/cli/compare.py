@@ -22,55 +22,83 @@ if TYPE_CHECKING:
     from shadowgraph.footprint.contrast import Contrast
     from shadowgraph.footprint.scan import Progress
     from shadowgraph.footprint.table import Footprint
+    from shadowgraph.weights.adapters.adapter import Adapter
+    from shadowgraph.weights.checkpoint import Checkpoint
 
 
 def compare_command(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A footprint folder, or a model.")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="A footprint folder, a model or an adapter.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
     base: Annotated[Path | None, typer.Option(help="The base of both, needed where a model is given.")] = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="Which adapter to read, where a folder holds several; twice for A and B.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated nulls.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes for scanning models.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Write the contrast as JSON.")] = False,
 ) -> None:
     """Say where and by how much A is more concentrated than B; every number is A minus B.
 
-    Where both are models, the leading directions of their updates are compared too.
+    Where neither is a footprint, the leading directions of their updates are compared too. Two adapters need no base.
 
     Examples:
       shadowgraph compare ./footprint-a ./footprint-b
 
       shadowgraph compare ./tuned-a ./tuned-b --base ./base --json
+
+      shadowgraph compare ./adapter-a ./adapter-b
     """
     from shadowgraph.footprint.agreement import agreement
     from shadowgraph.footprint.contrast import contrast
     from shadowgraph.weights.checkpoint import open_checkpoint
 
-    paths = (first, second)
-    stored = [(path / "footprint.json").is_file() for path in paths]
-    if not all(stored) and base is None:
-        raise SpecError("a model is compared by its update, which needs its base", hint="give --base")
+    before = None if base is None else open_checkpoint(base)
+    names = _names(adapter)
+    sides = [_opened(path, name, before) for path, name in zip((first, second), names, strict=True)]
     with measuring() as progress:
-        a = _footprint(first, base, seed=seed, jobs=jobs, tell=lambda share: progress(0.5 * share))
-        b = _footprint(second, base, seed=seed, jobs=jobs, tell=lambda share: progress(0.5 + 0.5 * share))
+        a = _footprint(sides[0], before, seed=seed, jobs=jobs, tell=lambda share: progress(0.5 * share))
+        b = _footprint(sides[1], before, seed=seed, jobs=jobs, tell=lambda share: progress(0.5 + 0.5 * share))
     found = contrast(a, b)
     shared: dict[str, dict[str, Reading]] = {}
-    if base is not None and not any(stored):
-        shared = agreement(open_checkpoint(base), open_checkpoint(first), open_checkpoint(second))
+    if not isinstance(sides[0], Path) and not isinstance(sides[1], Path):
+        shared = agreement(before, sides[0], sides[1])
     if as_json:
         emit_json(_document(found, (a, b), shared))
     else:
         typer.echo("\n".join(_table(found, shared)))
 
 
-def _footprint(path: Path, base: Path | None, *, seed: int, jobs: int, tell: Progress) -> Footprint:
+def _names(given: list[str] | None) -> tuple[str | None, str | None]:
+    """The adapters of A and B: one name is that of both."""
+    names = given or [None]
+    if len(names) > 2:
+        raise SpecError(f"{len(names)} adapters", where="--adapter", hint="give one name for both, or one for A and B")
+    return names[0], names[-1]
+
+
+def _opened(path: Path, name: str | None, before: Checkpoint | None) -> Path | Checkpoint | Adapter:
+    """The folder of a footprint as it is; else the model or adapter in it."""
+    from shadowgraph.weights.adapters.opened import open_model
+    from shadowgraph.weights.checkpoint import Checkpoint
+
+    if (path / "footprint.json").is_file():
+        return path
+    model = open_model(path, name)
+    if before is None and isinstance(model, Checkpoint):
+        raise SpecError("a model is compared by its update, which needs its base", hint="give --base")
+    return model
+
+
+def _footprint(
+    side: Path | Checkpoint | Adapter, before: Checkpoint | None, *, seed: int, jobs: int, tell: Progress
+) -> Footprint:
     """A footprint as it was written, or scanned now."""
     from shadowgraph.footprint.scan import scan
     from shadowgraph.footprint.table import read_footprint
-    from shadowgraph.weights.checkpoint import open_checkpoint
 
-    if (path / "footprint.json").is_file() or base is None:
-        return read_footprint(path)
-    return scan(open_checkpoint(path), open_checkpoint(base), objects=("O3",), seed=seed, jobs=jobs, progress=tell)
+    if isinstance(side, Path):
+        return read_footprint(side)
+    return scan(side, before, objects=("O3",), seed=seed, jobs=jobs, progress=tell)
 
 
 def _document(
@@ -93,7 +121,7 @@ def _document(
         "agreement": {
             tensor: {key: _plain(reading) for key, reading in readings.items()} for tensor, readings in shared.items()
         },
-        "notes": ["two models are one observation each: differences, no interval"],
+        "notes": [*found.notes, "two models are one observation each: differences, no interval"],
     }
 
 
@@ -125,6 +153,7 @@ def _table(found: Contrast, shared: Mapping[str, Mapping[str, Reading]]) -> list
         lines.append(f"{'shared directions':{wide}} {'outputs':>10} {'inputs':>10}  (1 the same, 0 as unrelated)")
         for tensor, readings in shared.items():
             lines.append(f"{tensor:{wide}} " + " ".join(f"{_text(reading):>10}" for reading in readings.values()))
+    lines.extend(f"note: {note}" for note in found.notes)
     lines.append("two models are one observation each: differences, no interval")
     return lines
 

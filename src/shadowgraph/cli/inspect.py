@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shadowgraph.cli.output import emit_json
-from shadowgraph.errors import SpecError, printable
+from shadowgraph.cli.preferred import Preferred
+from shadowgraph.errors import printable
 from shadowgraph.identity import Json
 
 if TYPE_CHECKING:
@@ -24,31 +24,23 @@ if TYPE_CHECKING:
     from shadowgraph.weights.series import Series
 
 
-class Preferred(StrEnum):
-    """Which copy of the weights to read where a folder holds several."""
-
-    SAFETENSORS = "safetensors"
-    BIN = "bin"
-
-
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 NAME = 1 << 16  # characters of a name in JSON
 
 
 def inspect_command(
     model: Annotated[
-        Path, typer.Argument(help="A model folder, one .safetensors file, or a folder of checkpoint-N folders.")
+        Path, typer.Argument(help="A model or adapter, a folder or one file, or a folder of checkpoint-N folders.")
     ],
+    adapter: Annotated[str | None, typer.Option(help="Which adapter to list, where MODEL holds several.")] = None,
     as_series: Annotated[bool, typer.Option("--series", help="List the checkpoints below the folder by step.")] = False,
     stable_for: Annotated[
         float, typer.Option(min=0, help="Leave out what was written in the last so many seconds.")
     ] = 0.0,
-    prefer: Annotated[
-        Preferred, typer.Option(help="Which copy to read; .bin files are pickles and are refused.")
-    ] = Preferred.SAFETENSORS,
+    prefer: Annotated[Preferred | None, typer.Option(help="Which format to read where a folder holds several.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """List the matrices of a checkpoint: names, shapes, types, roles; no weight is read.
+    """List the matrices of a checkpoint: names, shapes, types, roles, of adapters ranks and scales; none is read.
 
     A folder that holds only checkpoint folders is listed by step.
 
@@ -59,24 +51,26 @@ def inspect_command(
 
       shadowgraph inspect ./training-run --stable-for 60
     """
-    from shadowgraph.weights.checkpoint import open_checkpoint
+    from shadowgraph.cli.inspect_adapter import adapter_document, adapter_table
+    from shadowgraph.weights.adapters.adapter import Adapter
+    from shadowgraph.weights.adapters.opened import open_model
     from shadowgraph.weights.series import is_series, open_series, require_settled
 
-    if prefer is Preferred.BIN:
-        raise SpecError(
-            "torch's .bin files are not read: a pickle can run code",
-            where="--prefer bin",
-            hint="leave the option out to read the safetensors files, or convert the model to safetensors",
-        )
     if as_series or is_series(model):
-        series = open_series(model, stable_for=stable_for)
+        series = open_series(model, stable_for=stable_for, adapter=adapter)
         if as_json:
             emit_json(_series_document(series))
         else:
             typer.echo("\n".join(_series_table(series)))
         return
-    checkpoint = open_checkpoint(model)
+    checkpoint = open_model(model, adapter, prefer or "")
     require_settled(checkpoint, stable_for)
+    if isinstance(checkpoint, Adapter):
+        if as_json:
+            emit_json(adapter_document(checkpoint))
+        else:
+            typer.echo("\n".join(adapter_table(checkpoint)))
+        return
     matrices, skipped = list(checkpoint.matrices()), checkpoint.skipped
     if as_json:
         emit_json(_document(checkpoint, matrices, skipped))

@@ -24,7 +24,7 @@ from shadowgraph.cli.compare import compare_command
 from shadowgraph.cli.corpus import corpus_app
 from shadowgraph.cli.doctor import doctor_command
 from shadowgraph.cli.inspect import inspect_command
-from shadowgraph.cli.output import drop_output, emit_fault, help_of
+from shadowgraph.cli.output import drop_output, emit_fault, emit_traffic, fetched, help_of
 from shadowgraph.cli.scan import scan_command
 from shadowgraph.cli.score import score_command
 from shadowgraph.cli.series import series_command
@@ -93,6 +93,7 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) in ([], ["study"], ["corpus"]):
         arguments = [*arguments, "--help"]
     command = typer.main.get_command(app)
+    before = fetched()
     try:
         code = command.main(args=list(arguments), prog_name="shadowgraph", standalone_mode=False)
     except ShadowgraphError as fault:
@@ -109,6 +110,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001  the last net
         return _unforeseen(error, as_json)
+    emit_traffic(before)
     return _interrupted() if code == INTERRUPTED else int(code or 0)
 
 

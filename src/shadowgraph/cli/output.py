@@ -53,6 +53,19 @@ def emit_fault(fault: ShadowgraphError, as_json: bool) -> int:
     return fault.exit_code
 
 
+def fetched() -> int:
+    """Bytes that this process took from the hub so far; 0 where nothing ever asked it."""
+    client = sys.modules.get("shadowgraph.weights.hub.client")
+    return 0 if client is None else int(client.TRAFFIC.fetched)
+
+
+def emit_traffic(before: int) -> None:
+    """Say on stderr what a command took from the hub; it differs from run to run, so no result holds it."""
+    taken = fetched() - before
+    if taken:
+        typer.echo(f"fetched from the hub: {taken:,} bytes", err=True)
+
+
 def drop_output() -> None:
     """Send what is left of stdout nowhere: the reader is gone or the device full, and the exit would fail on it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

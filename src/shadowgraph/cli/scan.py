@@ -13,7 +13,8 @@ import typer
 
 from shadowgraph.artifact import refuse_file
 from shadowgraph.cli.output import emit_json, measuring
-from shadowgraph.cli.scan_table import has_updates, table
+from shadowgraph.cli.preferred import Preferred
+from shadowgraph.cli.scan_table import table
 from shadowgraph.errors import SpecError, printable
 
 if TYPE_CHECKING:
@@ -22,18 +23,17 @@ if TYPE_CHECKING:
 
 
 def scan_command(
-    model: Annotated[Path, typer.Argument(help="A model folder or one .safetensors file.")],
+    model: Annotated[Path, typer.Argument(help="A model or adapter: a folder or one file.")],
     base: Annotated[Path | None, typer.Option(help="The base the model was tuned from.")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for footprint.parquet and spectra.parquet; a killed scan goes on there.")
     ] = None,
+    adapter: Annotated[str | None, typer.Option(help="Which adapter to read, where MODEL holds several.")] = None,
     objects: Annotated[str, typer.Option(help="Which of O1, O2, O3 to read, with commas.")] = "O1,O2,O3",
     nulls: Annotated[
         str, typer.Option(help="Nulls, with commas: gaussian, permuted, rowcol, floor, change; or none.")
     ] = "gaussian",
-    geometry: Annotated[
-        bool, typer.Option("--geometry", help="Compare leading vectors with those of the base.")
-    ] = False,
+    geometry: Annotated[bool, typer.Option("--geometry", help="Compare leading vectors with the base's.")] = False,
     heads: Annotated[bool, typer.Option("--heads", help="Read the products of attention heads too.")] = False,
     moments: Annotated[
         Path | None, typer.Option(help="Second moments of the inputs by tensor name, a .safetensors file.")
@@ -41,27 +41,30 @@ def scan_command(
     precision: Annotated[str, typer.Option(help="Of the decompositions: auto, float64 or float32.")] = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes; the numbers do not depend on it.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the simulated nulls.")] = 0,
+    prefer: Annotated[Preferred | None, typer.Option(help="Which format to read where a folder holds several.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder where simulated nulls are kept for other scans.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write all rows to this CSV file as well.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write all rows as JSON.")] = False,
 ) -> None:
-    """Measure every matrix of a model, each number beside its same-shape null.
+    """Measure every matrix of a model, or update of an adapter, each number beside its same-shape null.
 
     Examples:
       shadowgraph scan ./tuned --base ./base
 
       shadowgraph scan ./tuned --base ./base --objects O3 --output ./footprint --jobs 4
+
+      shadowgraph scan ./adapter
     """
     from shadowgraph.footprint.export import write_csv
     from shadowgraph.footprint.scan import scan
+    from shadowgraph.weights.adapters.opened import open_model
     from shadowgraph.weights.checkpoint import open_checkpoint
 
     refuse_file(output)
-    before = None if base is None else open_checkpoint(base)
     with measuring() as progress:
         footprint = scan(
-            open_checkpoint(model),
-            before,
+            open_model(model, adapter, prefer or ""),
+            None if base is None else open_checkpoint(base, prefer or ""),
             objects=_listed(objects),
             nulls=() if nulls == "none" else _listed(nulls),
             geometry=geometry,
@@ -100,7 +103,7 @@ def _document(footprint: Footprint) -> dict[str, object]:
     from shadowgraph.footprint.table import SCHEMA_VERSION
     from shadowgraph.footprint.variants import variants
 
-    updates = has_updates(footprint)
+    updates = footprint.has_updates
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "footprint",

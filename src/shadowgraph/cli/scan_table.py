@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 KEYS = {"participation_ratio": "participation ratio", "erank_energy": "energy rank", "energy_top1": "top-1 energy"}
 OBJECTS = {"O1": "the weights", "O3": "the update W1 - W0"}
+ADAPTED = "the update that the adapter adds"
 NULLS = {
     "gaussian": "Gaussian noise of the same shape",
+    "factors": "Gaussian factors of the same shape and rank",
     "permuted": "the same entries shuffled",
     "rowcol": "noise with the same row and column energies",
     "floor": "noise of the update's norm, stored as the model is",
@@ -28,25 +30,22 @@ FEWEST_COLUMNS = 20
 SHOWN = 3
 
 
-def has_updates(footprint: Footprint) -> bool:
-    """Whether every matrix of a footprint has an update, so that K can be read."""
-    return "before" in footprint.parents and all(record.object == "O3" for record in footprint.matrices)
-
-
 def table(footprint: Footprint) -> list[str]:
     """The three numbers of every matrix that people look for, and what belongs to the whole model, as lines."""
     shown = footprint.matrices[0].object
     rows = [row for row in footprint.rows if row.object == shown and row.measure in KEYS]
-    null = next((kind for kind in NULLS if any(row.null == kind for row in rows)), "none")
     cells: dict[str, dict[str, Row]] = {record.tensor: {} for record in footprint.matrices}
+    kinds = {row.null for row in rows if row.tensor in cells}
+    null = next((kind for kind in NULLS if kind != "factors" and kind in kinds), "none")
     for row in rows:
-        if row.tensor in cells and row.null in {null, "none"}:
+        if row.tensor in cells and row.null in {null, "factors", "none"}:
             cells[row.tensor][row.measure] = row
     heads = _heads(rows)
     wide = max([FEWEST_COLUMNS, *map(len, [*cells, *heads])])
-    beside = f"each value / that of {NULLS[null]}" if null in NULLS else "no null was asked for"
+    factored = any(record.rank is not None for record in footprint.matrices)
     lines = [
-        f"{footprint.family}: {footprint.coverage.matrices} matrices; {OBJECTS[shown]} ({shown}); {beside}",
+        f"{footprint.family}: {footprint.coverage.matrices} matrices;"
+        f" {ADAPTED if factored else OBJECTS[shown]} ({shown}); {_against({null, 'factors'} & kinds)}",
         f"{'tensor':{wide}}" + "".join(f" {title:>21}" for title in KEYS.values()),
     ]
     lines.extend(_line(tensor, wide, (_cell(found.get(key)) for key in KEYS)) for tensor, found in cells.items())
@@ -59,9 +58,17 @@ def table(footprint: Footprint) -> list[str]:
         lines.extend(_places(footprint))
     lines.extend(_left_out(footprint.skipped))
     lines.extend(f"note: {note}" for note in footprint.notes)
-    if has_updates(footprint):
+    if footprint.has_updates:
         lines.extend(_ends(footprint))
     return lines
+
+
+def _against(nulls: set[str]) -> str:
+    """What the second number of a cell is."""
+    named = [NULLS[kind] for kind in NULLS if kind in nulls]
+    if not named:
+        return "no null was asked for"
+    return f"each value / that of {named[0]}" + (f", of products {named[1]}" if len(named) > 1 else "")
 
 
 def number(value: float) -> str:
@@ -153,6 +160,10 @@ def _ends(footprint: Footprint) -> list[str]:
         return lines
     lines.append("K: mean over slots and layers of ln(participation ratio of noise / of the update); higher is more")
     lines.append("concentrated, 0 is noise; levels mean nothing alone, compare with matched runs")
+    ranks = sorted({record.rank for record in footprint.matrices if record.rank is not None})
+    if ranks:
+        shown = ", ".join(map(str, ranks[:SHOWN])) + (", …" if len(ranks) > SHOWN else "")
+        lines.append(f"noise of an adapter is Gaussian factors of its own rank ({shown}); compare equal ranks only")
     return lines
 
 

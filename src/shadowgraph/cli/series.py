@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 
 def series_command(
-    run: Annotated[Path, typer.Argument(help="A folder of checkpoint-N folders.")],
-    base: Annotated[Path | None, typer.Option(help="What the run began from; else its first checkpoint.")] = None,
+    run: Annotated[Path, typer.Argument(help="A folder of checkpoint-N folders, of models or of adapters.")],
+    base: Annotated[
+        Path | None, typer.Option(help="What the run began from; else its first checkpoint, for adapters none.")
+    ] = None,
+    adapter: Annotated[str | None, typer.Option(help="Which adapter to read, where folders hold several.")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for series.parquet, series.json and a footprint a step.")
     ] = None,
@@ -45,7 +48,7 @@ def series_command(
     from shadowgraph.weights.series import open_series
 
     refuse_file(output)
-    series = open_series(run, stable_for=stable_for)
+    series = open_series(run, stable_for=stable_for, adapter=adapter)
     before = None if base is None else open_checkpoint(base)
     with measuring() as progress:
         found = trajectory(series, before, seed=seed, jobs=jobs, folder=output, progress=progress)

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.errors import printable
-from shadowgraph.footprint import single
-from shadowgraph.footprint.floor import floor_power, step_energy
+from shadowgraph.footprint import factored, single
+from shadowgraph.footprint.factored import FactoredTask
+from shadowgraph.footprint.floor import noise_variance
 from shadowgraph.footprint.heads import (
     SLOTS,
     HeadLayout,
@@ -34,7 +35,7 @@ from shadowgraph.footprint.heads import (
     head_spectra,
     model_type_of,
 )
-from shadowgraph.footprint.nulls import NullValue, factor_null_table
+from shadowgraph.footprint.nulls import FACTOR_NULL, NullValue, factor_null_table
 from shadowgraph.footprint.single import Found, Options, Task, below_the_floor, rows_of
 from shadowgraph.footprint.table import Row
 from shadowgraph.measures.catalogue import evaluate
@@ -49,7 +50,6 @@ Matrix = NDArray[np.float64]
 Factors = tuple[Matrix, Matrix]
 
 MEASURES = ("participation_ratio", "erank_energy", "stable_rank", "energy_top1", "log_frobenius_norm")
-FACTOR_NULL = "factors"
 ATTENTION = frozenset({"attention", "cross_attention"})
 QUERY_KEY_NORM = re.compile(r"(^|[._])(q|k|qk|query|key)_?(norm|ln|layernorm|layer_norm)([._]|$)")
 
@@ -95,7 +95,7 @@ class HeadTask:
         return 4.0 * self.layout.heads * width * width * (sum(self.shape) + 4 * width)
 
 
-Work = Task | HeadTask
+Work = Task | HeadTask | FactoredTask
 
 
 def head_tasks(tasks: Iterable[Task], model: Checkpoint) -> tuple[tuple[HeadTask, ...], tuple[str, ...]]:
@@ -184,10 +184,10 @@ def _prefix(names: Iterable[str]) -> str:
 
 
 def measure(task: Work, options: Options) -> Found:
-    """Measure one matrix, or one product of the heads of a layer.
+    """Measure one matrix, one update of an adapter, or one product of the heads of a layer.
 
     Args:
-        task: of either kind.
+        task: of any kind.
         options: what to read.
 
     Returns:
@@ -195,6 +195,8 @@ def measure(task: Work, options: Options) -> Found:
     """
     if isinstance(task, Task):
         return single.measure(task, options)
+    if isinstance(task, FactoredTask):
+        return factored.measure(task, options)
     objects = [what for what in single.wanted_objects(options, task.paired) if what != "O2"]
     if task.after is None or task.layout is None:
         return Found(None, tuple(_plain_rows(task, objects, "not_applicable")))
@@ -276,13 +278,7 @@ def _floor_energies(task: HeadTask, after: Factors, before: Factors) -> list[flo
     m, n = task.shape
     sums = [0.0] * task.layout.heads
     for factors, stored in ((after, task.after), (before, task.before)):
-        left, right = (_noise(values, matrix.dtype) for values, matrix in zip(factors, stored, strict=True))
+        left, right = (noise_variance(matrix, values) for values, matrix in zip(factors, stored, strict=True))
         for head, (one, other) in enumerate(head_factors(task.product, *factors, task.layout)):
             sums[head] += left * m * float(np.sum(np.square(other))) + right * n * float(np.sum(np.square(one)))
     return sums
-
-
-def _noise(values: Matrix, dtype: str) -> float:
-    """Mean variance of the rounding error of an entry, u²/12."""
-    flat = np.ascontiguousarray(values).reshape(-1)
-    return step_energy(floor_power(flat, np.empty_like(flat)), dtype) / (12.0 * flat.size)

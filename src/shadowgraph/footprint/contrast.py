@@ -15,6 +15,9 @@ from shadowgraph.footprint.table import Footprint
 from shadowgraph.footprint.variants import variants
 from shadowgraph.measures.spectrum import Reading
 
+WITHOUT_A_NULL = frozenset({"erank_energy", "stable_rank", "without_first", "block_pooled"})
+"""Variants of K that are comparable between equal ranks only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
@@ -29,6 +32,7 @@ class Contrast:
         variants: difference of every variant of K that both have (see `variants`).
         slots: the common slots.
         dropped: slots that only one of the two has.
+        notes: what limits the comparison.
     """
 
     K: Reading
@@ -39,6 +43,7 @@ class Contrast:
     variants: dict[str, Reading]
     slots: tuple[str, ...]
     dropped: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def exceptions(self) -> tuple[str, ...]:
@@ -55,17 +60,17 @@ def contrast(a: Footprint, b: Footprint) -> Contrast:
     """Compare two updates of one base.
 
     Args:
-        a: footprint with a base.
-        b: footprint with the same base.
+        a: footprint with a base, or of an adapter alone.
+        b: footprint with the same base, or of another adapter alone.
 
     Returns:
-        Differences a − b; a difference whose parts are not both readable carries the status of the first that is not.
+        Differences a − b; a difference whose parts are not both readable carries the status of the first that is not,
+        one that is not comparable between updates of two ranks "other_rank".
 
     Raises:
-        DataError: a footprint without a base, or two different bases.
+        DataError: a footprint without updates, two different bases, or adapters of matrices of two shapes.
     """
-    if a.parents.get("before") != b.parents.get("before") or "before" not in a.parents:
-        raise DataError("the two footprints do not have the same base", hint="scan both against one base")
+    notes = _require_one_base(a, b)
     ours, theirs = _slots(a), _slots(b)
     common = ours & theirs
     left, right = endpoint(a, common), endpoint(b, common)
@@ -75,16 +80,59 @@ def contrast(a: Footprint, b: Footprint) -> Contrast:
     }
     cells = {slot: _by_layer(left.per_slot[slot], right.per_slot[slot]) for slot in per_slot}
     ours_too, theirs_too = variants(_only(a, common)), variants(_only(b, common))
+    differences = {key: _difference(ours_too[key], theirs_too[key]) for key in ours_too if key in theirs_too}
+    unlike = _unlike_ranks(a, b, common)
+    if unlike:
+        notes.append(unlike)
+        differences |= {key: Reading(None, "other_rank") for key in differences if key in WITHOUT_A_NULL}
     return Contrast(
         K=_difference(left.K, right.K),
         K_emb=_difference(left.K_emb, right.K_emb),
         log_norm=_difference(left.log_norm, right.log_norm),
         per_slot=per_slot,
         cells=cells,
-        variants={key: _difference(ours_too[key], theirs_too[key]) for key in ours_too if key in theirs_too},
+        variants=differences,
         slots=tuple(sorted(common)),
         dropped=tuple(sorted(ours ^ theirs)),
+        notes=tuple(notes),
     )
+
+
+def _require_one_base(a: Footprint, b: Footprint) -> list[str]:
+    """Refuse updates of two bases; adapters alone have only the shapes of their matrices to tell by."""
+    bases = a.parents.get("before"), b.parents.get("before")
+    alone = bases == (None, None) and a.has_updates and b.has_updates
+    if bases[0] != bases[1] or (bases[0] is None and not alone):
+        raise DataError("the two footprints do not have the same base", hint="scan both against one base")
+    if not alone:
+        return []
+    shapes = {record.tensor: record.shape for record in b.matrices}
+    for record in a.matrices:
+        other = shapes.get(record.tensor, record.shape)
+        if other != record.shape:
+            raise DataError(
+                f"the shape {list(record.shape)} is {list(other)} in the other: they do not change one base",
+                where=record.tensor,
+                hint="compare adapters of one base",
+            )
+    return ["no base was given: that both adapters change the same one is known by the shapes of its matrices alone"]
+
+
+def _unlike_ranks(a: Footprint, b: Footprint, slots: set[str]) -> str:
+    """What is said of updates of two ranks, "" where all are alike; a dense update has the rank of its shape."""
+    ranks = {record.tensor: record.rank for record in b.matrices if record.role.cell in slots}
+    pairs = [(record.rank, ranks[record.tensor]) for record in a.matrices if record.tensor in ranks]
+    shown = sorted({f"{_rank(ours)} against {_rank(theirs)}" for ours, theirs in pairs if ours != theirs})
+    if not shown:
+        return ""
+    return (
+        f"ranks differ ({', '.join(shown[:3])}): each k is beside noise of its own rank, and the smaller rank has less"
+        " room to differ from it"
+    )
+
+
+def _rank(rank: int | None) -> str:
+    return "full" if rank is None else str(rank)
 
 
 def _by_layer(ours: list[tuple[int, float]], theirs: list[tuple[int, float]]) -> dict[int, float]:

@@ -68,18 +68,18 @@ def endpoint(footprint: Footprint, slots: Collection[str] | None = None) -> Endp
     left out, K has no value and the commonest status.
 
     Args:
-        footprint: a footprint with a base.
+        footprint: a footprint with a base, or of an adapter, which is an update by itself.
         slots: slots to use, for a comparison; None for all present.
 
     Returns:
-        The endpoint; differences of logarithms, in nats.
+        The endpoint; differences of logarithms, in nats. Of an adapter alone the log norm has the status "no_base".
 
     Raises:
         DataError: the footprint was made without a base, or without O3.
     """
-    if "before" not in footprint.parents:
-        raise DataError("the footprint has no base, so no update to read K from", hint="scan with --base")
-    if any(record.object != "O3" for record in footprint.matrices):
+    if not footprint.has_updates:
+        if "before" not in footprint.parents:
+            raise DataError("the footprint has no base, so no update to read K from", hint="scan with --base")
         raise DataError("the footprint holds no updates to read K from", hint="scan with the object O3")
     blocks = [record for record in footprint.matrices if record.role.is_block_linear]
     if slots is not None:
@@ -126,7 +126,7 @@ def concentration_of(record: MatrixRecord) -> Reading:
     if min(m, n) == 1 or record.rank == 1:
         return Reading(None, "too_small")
     null = participation_ratio_null(m, n)
-    if record.rank is not None and record.rank < min(m, n):
+    if record.rank is not None:
         null = adapter_participation_ratio_null(record.rank, m, n)
     ratio = denoised_ratio(record)
     return ratio if ratio.value is None else Reading(math.log(null) - math.log(ratio.value))

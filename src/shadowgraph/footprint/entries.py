@@ -72,6 +72,11 @@ class Tally:
         return self.after_steps / (12.0 * self.size)
 
     @property
+    def after_step(self) -> float:
+        """Root mean square of the steps of W1."""
+        return math.sqrt(self.after_steps / self.size)
+
+    @property
     def before_noise(self) -> float:
         """The same of W0, 0 without a base."""
         return self.before_steps / (12.0 * self.size)
@@ -87,13 +92,22 @@ class Tally:
         return max(0.0, self.before_energy / self.size - (self.before_sum / self.size) ** 2)
 
 
-def tally(pair: Pair, after_type: str, before_type: str) -> Tally:
+def tally(
+    pair: Pair,
+    after_type: str,
+    before_type: str,
+    *,
+    after_steps: float | None = None,
+    before_steps: float | None = None,
+) -> Tally:
     """Read a pair once and sum over its entries.
 
     Args:
         pair: the matrix or matrices.
-        after_type: stored element type of W1, a key of `ELEMENT_TYPES`.
+        after_type: stored element type of W1, a key of `ELEMENT_TYPES` where `after_steps` is not given.
         before_type: the same of W0, not used without a base.
+        after_steps: Σ u² of W1 where it is quantised, see `floor.packed_steps`.
+        before_steps: the same of W0.
 
     Returns:
         The sums; not `finite` when an entry is not, or when an energy leaves the float64 range.
@@ -108,19 +122,26 @@ def tally(pair: Pair, after_type: str, before_type: str) -> Tally:
             flat = after.reshape(-1)
             powers = scratch[0, : flat.size]
             found.after_energy += float(np.dot(flat, flat))
-            found.after_steps += step_energy(floor_power(flat, powers), after_type)
+            if after_steps is None:
+                found.after_steps += step_energy(floor_power(flat, powers), after_type)
             if before is not None:
                 update = np.subtract(after, before, out=scratch[1, : flat.size].reshape(after.shape))
-                rows.append(_add_update(found, before.reshape(-1), update, powers, before_type))
+                known = None if before_steps is not None else before_type
+                rows.append(_add_update(found, before.reshape(-1), update, powers, known))
     if rows:
         found.row_energies = np.concatenate(rows)
+    found.after_steps += after_steps or 0.0
+    found.before_steps += before_steps or 0.0
     return found
 
 
 def _add_update(
-    found: Tally, base: NDArray[np.float64], update: Matrix, scratch: NDArray[np.float64], before_type: str
+    found: Tally, base: NDArray[np.float64], update: Matrix, scratch: NDArray[np.float64], before_type: str | None
 ) -> NDArray[np.float64]:
-    """Add one strip of W0 and D, both overwritten or not needed afterwards; returned are the row energies (b,)."""
+    """Add one strip of W0 and D, both overwritten or not needed afterwards; returned are the row energies (b,).
+
+    Without a type of W0 its steps are not added.
+    """
     flat = update.reshape(-1)
     found.before_energy += float(np.dot(base, base))
     found.inner += float(np.dot(base, flat))
@@ -132,7 +153,8 @@ def _add_update(
     powers = floor_power(base, scratch)
     # One step is 2^(1 − p) times the power: compared before the steps of tiny entries are raised to the smallest.
     below = int(np.count_nonzero(size <= np.multiply(powers, 2.0**-BFLOAT16_DIGITS, out=powers)))
-    found.before_steps += step_energy(np.multiply(powers, 2.0**BFLOAT16_DIGITS, out=powers), before_type)
+    if before_type is not None:
+        found.before_steps += step_energy(np.multiply(powers, 2.0**BFLOAT16_DIGITS, out=powers), before_type)
     none, few = int(np.count_nonzero(size == 0.0)), int(np.count_nonzero(size <= TOLERANCE))
     found.zeros = (found.zeros[0] + none, found.zeros[1] + few, found.zeros[2] + below)
     return energies

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shadowgraph.artifact import read_object, write_json
 from shadowgraph.errors import DataError, Defect, EnvironmentFault
 from shadowgraph.measures.catalogue import CATALOGUE, evaluate, evaluate_all
-from shadowgraph.measures.null import participation_ratio_null
+from shadowgraph.measures.null import adapter_participation_ratio_null, participation_ratio_null
 from shadowgraph.measures.spectrum import Reading, Spectrum
 from shadowgraph.seeds import generator as open_generator
 from shadowgraph.spectra.factored import factored_spectrum
@@ -31,6 +31,7 @@ from shadowgraph.spectra.failure import tridiagonal_eigenvalues
 DRAWS = ((512, 64), (1024, 32), (4096, 16))
 FEWEST_DRAWS = 8
 FACTOR_DRAWS = 32  # of products of two factors
+FACTOR_NULL = "factors"  # its name in a row
 CACHE_VERSION = 1
 
 
@@ -266,3 +267,28 @@ def factor_null_table(
     if folder is None:
         return make()
     return _stored_or(folder / f"factors-{shape[0]}x{shape[1]}x{inner}-{FACTOR_DRAWS}-{seed}.json", "factor null", make)
+
+
+@lru_cache(maxsize=1024)
+def adapter_null_table(
+    shape: tuple[int, int], rank: int, seed: int = 0, folder: Path | None = None
+) -> Mapping[str, NullValue]:
+    """What every scale-free measure of an update reads on Gaussian factors of an adapter's shape and rank.
+
+    Args:
+        shape: (m, n) of the update; (n, m) gives the same table.
+        rank: r, columns of the left factor and rows of the right.
+        seed: of the simulation.
+        folder: where tables are kept between processes, as for `null_table`.
+
+    Returns:
+        Measure key → null value; the mean of the participation ratio is the closed form PR0 = 1/(1/r + 1/m + 1/n) of
+        the endpoint K, the leading order of a ratio of expectations.
+    """
+    keys = tuple(key for key, entry in CATALOGUE.items() if entry.function is not None and "O3" in entry.objects)
+    found = dict(factor_null_table((min(shape), max(shape)), rank, keys, seed, folder))
+    simulated = found.get("participation_ratio")
+    if simulated is not None:
+        mean = adapter_participation_ratio_null(rank, *shape)
+        found["participation_ratio"] = NullValue(mean, simulated.sd, simulated.draws, "closed_form")
+    return found

@@ -15,12 +15,16 @@ from typing import Any, cast
 from shadowgraph.artifact import read_object, write_json
 from shadowgraph.errors import CheckpointError, DataError, Defect, printable
 from shadowgraph.footprint.circuits import Work, head_tasks, measure
+from shadowgraph.footprint.factored import FactoredTask
 from shadowgraph.footprint.single import Found, Options, Task
 from shadowgraph.footprint.table import PARTS, Row, flat_record, record_of
 from shadowgraph.identity import Json, file_digest, fingerprint, plain, versions
+from shadowgraph.weights.adapters.adapter import Adapter
+from shadowgraph.weights.adapters.opened import open_model
 from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
 from shadowgraph.weights.matrix import Skipped
 from shadowgraph.weights.pairing import pair
+from shadowgraph.weights.roles import NAMELESS, families
 
 FUNCTION = "shadowgraph.footprint.parts:measure_job"
 
@@ -34,12 +38,14 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan(after: Checkpoint, before: Checkpoint | None, heads: bool = False) -> Plan:
-    """List the matrices of a model, joined with those of its base, and its heads; headers only.
+def plan(after: Checkpoint | Adapter, before: Checkpoint | None, heads: bool = False) -> Plan:
+    """List the matrices of a model, joined with those of its base, and its heads, or an adapter's; headers only.
 
     Raises:
         CheckpointError: base and model do not correspond.
     """
+    if isinstance(after, Adapter):
+        return _updates(after, before)
     found = _matrices(after, before)
     if not heads:
         return found
@@ -55,6 +61,47 @@ def _matrices(after: Checkpoint, before: Checkpoint | None) -> Plan:
     notes = (*after.notes, *(f"base: {note}" for note in before.notes), *pairing.identity.notes)
     tasks = (Task(update.after, update, printable(update.after.name)) for update in pairing.updates)
     return Plan(tuple(tasks), pairing.skipped, notes)
+
+
+def _updates(adapter: Adapter, before: Checkpoint | None) -> Plan:
+    """The updates of an adapter: products of factors, then matrices that were saved whole or make no product."""
+    found = adapter.updates(before)
+    factored = (FactoredTask(update, printable(update.name)) for update in found.factored)
+    dense = (
+        Task(update.after, update, printable(update.after.name), made=update.after.piece is None)
+        for update in found.dense
+    )
+    base = () if before is None else (f"base: {note}" for note in before.notes)
+    return Plan((*factored, *dense), found.skipped, (*adapter.notes, *base, *found.notes))
+
+
+def changed_parameters(adapter: Adapter, work: Plan) -> int:
+    """Number of elements of the matrices inside the layers that an adapter changes, read or left out.
+
+    Of a stack of experts that was left out one is counted, as nothing says how many there are.
+
+    Args:
+        adapter: the adapter.
+        work: what is read of it and what is left out.
+
+    Returns:
+        The number, at least that of what is read.
+    """
+    count = 0
+    for task in work.tasks:
+        matrix = task.after if isinstance(task, Task) else task.update if isinstance(task, FactoredTask) else None
+        if matrix is not None and matrix.layer is not None:
+            count += task.shape[0] * task.shape[1]
+    names = {item.tensor.split("[")[0] for item in work.skipped}  # without the part of a fused matrix
+    family = next((family for family in families() if family.name == adapter.family), NAMELESS)
+    for factors in adapter.contents.pairs:
+        name = f"{factors.module}.weight"
+        if names & {name, factors.down.name} and family.place(name).layer is not None:
+            count += factors.shape[0] * factors.shape[1]
+    for name, entry in adapter.contents.whole:
+        if len(entry.shape) > 1 and entry.name in names and family.place(name).layer is not None:
+            count += entry.parameters
+    return count
 
 
 def scan_key(parents: Mapping[str, str], options: Options) -> str:
@@ -118,7 +165,8 @@ def measure_job(arguments: Mapping[str, Json], progress: Callable[[float], None]
     """Measure some matrices of a scan in a worker process and write their parts; the mark comes last.
 
     Args:
-        arguments: paths and stamps of the checkpoints, options, places in the plan with their keys, the folder.
+        arguments: paths and stamps of the checkpoints, an adapter's name, options, places in the plan with their keys,
+            the folder.
         progress: told the share done.
 
     Raises:
@@ -129,7 +177,8 @@ def measure_job(arguments: Mapping[str, Json], progress: Callable[[float], None]
     asked: dict[str, Any] = dict(given["options"])
     asked.update(objects=tuple(asked["objects"]), nulls=tuple(asked["nulls"]))
     options = Options(**asked)
-    tasks = _opened(given["after"], given["before"], given["stamps"], options.heads).tasks
+    paths = given["after"], given["adapter"], given["before"]
+    tasks = _opened(*paths, given["stamps"], options.heads).tasks
     folder = Path(given["folder"])
     for done, (index, name, key) in enumerate(given["matrices"], 1):
         if tasks[index].tensor != name:
@@ -140,17 +189,19 @@ def measure_job(arguments: Mapping[str, Json], progress: Callable[[float], None]
 
 
 @lru_cache(maxsize=2)
-def _opened(after: str, before: str | None, stamps: str, heads: bool) -> Plan:
+def _opened(after: str, name: str | None, before: str | None, stamps: str, heads: bool) -> Plan:
     """The plan of a scan, remembered by a worker for its next job."""
-    model, base = open_checkpoint(after), None if before is None else open_checkpoint(before)
+    model, base = open_model(after, name), None if before is None else open_checkpoint(before)
     if stamps_of(model, base) != stamps:
         raise CheckpointError("changed since the scan began", where=after, hint="run again when nothing writes to it")
     return plan(model, base, heads)
 
 
-def stamps_of(*checkpoints: Checkpoint | None) -> str:
+def stamps_of(*checkpoints: Checkpoint | Adapter | None) -> str:
     """Digest of which files the checkpoints were when their headers were read."""
-    return fingerprint([sorted(each.same_files) for each in checkpoints if each is not None])
+    known = [each for each in checkpoints if each is not None]
+    scaled = [each.fingerprint for each in known if isinstance(each, Adapter)]  # its configuration is one more file
+    return fingerprint([[sorted(each.same_files) for each in known], scaled])
 
 
 def groups(indices: Sequence[int], costs: Sequence[float], least: float) -> list[list[int]]:

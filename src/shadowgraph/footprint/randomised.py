@@ -147,7 +147,7 @@ def rowcol_participation_ratio(rows: NDArray[np.float64], columns: NDArray[np.fl
 
 
 def floor_spectra(
-    before: Matrix, update_norm: float, dtype: str, draws: int, generator: np.random.Generator
+    before: Matrix, update_norm: float, grid: str | float, draws: int, generator: np.random.Generator
 ) -> list[Spectrum]:
     """Spectra of round(W0 + noise of the update's norm) − W0, rounded as the checkpoint is stored.
 
@@ -157,7 +157,7 @@ def floor_spectra(
     Args:
         before: W0 (m, n) as read.
         update_norm: ‖D‖_F, 0 or more.
-        dtype: element type of the stored W1, a key of `ELEMENT_TYPES` that holds numbers.
+        grid: element type of the stored W1, or the step of its grid, see `rounded`.
         draws: how many, at least 1.
         generator: the stream of random numbers.
 
@@ -167,24 +167,27 @@ def floor_spectra(
     spectra: list[Spectrum] = []
     for _ in range(draws):
         moved = _noise(before, update_norm, generator)
-        stored = rounded(moved, dtype)
+        stored = rounded(moved, grid)
         spectra.append(spectrum_of(np.subtract(stored, before, out=stored)))
     return spectra
 
 
-def rounded(values: Matrix, dtype: str) -> Matrix:
+def rounded(values: Matrix, grid: str | float) -> Matrix:
     """Values rounded to the nearest of a type's grid, ties to even, without its upper limit.
 
-    Eight-bit floats are rounded to their significand at any size: the scale of a block moves their range.
+    Eight-bit floats are rounded to their significand at any size: the scale of a block moves their range. A quantised
+    type is one grid of its root mean square step: the grids of its groups are of one kind but not of one width.
 
     Args:
         values: array of finite numbers.
-        dtype: a key of `ELEMENT_TYPES` that holds numbers.
+        grid: a key of `ELEMENT_TYPES` that holds numbers, or a step; 0 rounds nothing.
 
     Returns:
         New array.
     """
-    element = ELEMENT_TYPES[dtype]
+    if not isinstance(grid, str):
+        return np.rint(values / grid) * grid if grid > 0.0 else values.copy()
+    element = ELEMENT_TYPES[grid]
     if element.precision >= ELEMENT_TYPES["F64"].precision:
         return values.copy()
     exponents = np.maximum(np.frexp(values)[1] - 1, element.smallest_exponent) - (element.precision - 1)
@@ -222,7 +225,7 @@ def null_rows(
     object: str = "O3",
     seed: int = 0,
     before: Matrix | None = None,
-    dtype: str = "F32",
+    grid: str | float = "F32",
     draws: int = DEFAULT_DRAWS,
     floor_variance: float = 0.0,
 ) -> dict[str, NullValue]:
@@ -236,7 +239,7 @@ def null_rows(
         object: "O1" or "O3"; which measures are read. "change" reads those of O2 whatever is given.
         seed: seed of the stream.
         before: W0, needed by "floor" and "change".
-        dtype: element type of the stored W1, for "floor".
+        grid: element type of the stored W1 or the step of its grid, for "floor".
         draws: how many matrices, at least 2.
         floor_variance: as for the reading this is the null of, see `evaluate_all`.
 
@@ -258,7 +261,7 @@ def null_rows(
     elif kind == "rowcol" or before is None:
         spectra = rowcol_spectra(matrix, draws, generator)
     elif kind == "floor":
-        spectra = floor_spectra(before, norm, dtype, draws, generator)
+        spectra = floor_spectra(before, norm, grid, draws, generator)
     else:
         start = evaluate_all(spectrum_of(before), "O2")
         moved = change_spectra(before, norm, draws, generator)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.footprint.nulls import NullValue
+from shadowgraph.footprint.product import Product
 from shadowgraph.measures.null import block_energy_null, overlap_null
 from shadowgraph.measures.spectrum import Reading
 from shadowgraph.measures.subspace import block_energy, intruder_curve, overlap, principal_angles, subspace_agreement
@@ -43,6 +44,12 @@ def intruder_key(top: int, epsilon: float) -> str:
     return f"intruder_{top}_{epsilon:g}"
 
 
+def relation_keys() -> tuple[str, ...]:
+    """Keys of all readings of `relation_readings`."""
+    intruders = (intruder_key(top, epsilon) for top in TOPS for epsilon in EPSILONS)
+    return *OVERLAPS, *ROTATIONS, *intruders
+
+
 def relation_readings(
     before: Source, after: Source, update: Source, *, k: int = K, intruders: bool = True
 ) -> dict[str, Reading]:
@@ -51,7 +58,7 @@ def relation_readings(
     Args:
         before: W0 (m, n), rows outputs: for a transposed source left and right change places.
         after: W1.
-        update: D.
+        update: D; of a product of factors the vectors come from the factors.
         k: number of leading vectors.
         intruders: whether to count intruders, which takes every vector of W0.
 
@@ -71,7 +78,7 @@ def relation_readings(
         return found | (intruder_readings(before, after) if intruders else {})
     everything = leading(before, min(m, n)) if intruders else None
     base = leading(before, k) if everything is None else _first(everything, k)
-    found = _overlaps(base, leading(update, k), update) | _rotations(base, leading(after, k))
+    found = _overlaps(base, _leading(update, k), update) | _rotations(base, leading(after, k))
     return found if everything is None else found | _intruders(everything, leading(after, min(max(TOPS), m, n)))
 
 
@@ -190,7 +197,7 @@ def run_agreement(first: Source, second: Source, *, k: int = K) -> dict[str, Rea
     keys = ("run_overlap_left", "run_overlap_right")
     if min(as_source(first).shape) < 2 * k:
         return dict.fromkeys(keys, Reading(None, "too_small"))
-    one, other = leading(first, k), leading(second, k)
+    one, other = _leading(first, k), _leading(second, k)
     rank = min(_rank(one), _rank(other))
     if rank == 0:
         return dict.fromkeys(keys, Reading(None, "no_change"))
@@ -198,6 +205,11 @@ def run_agreement(first: Source, second: Source, *, k: int = K) -> dict[str, Rea
         keys[0]: subspace_agreement(one.left[:, :rank], other.left[:, :rank]),
         keys[1]: subspace_agreement(one.right[:, :rank], other.right[:, :rank]),
     }
+
+
+def _leading(update: Source, k: int) -> Leading:
+    """Leading vectors of an update; of a product fewer than k where its inner size is less."""
+    return update.leading(k) if isinstance(update, Product) else leading(update, k)
 
 
 def _rank(found: Leading) -> int:

@@ -20,10 +20,12 @@ from pathlib import Path
 
 from shadowgraph.artifact import exclusive
 from shadowgraph.errors import CheckpointError, Defect, SpecError, printable
-from shadowgraph.footprint.circuits import HeadTask, Work, measure
+from shadowgraph.footprint.circuits import Work, measure
+from shadowgraph.footprint.factored import unread
 from shadowgraph.footprint.parts import (
     FUNCTION,
     Plan,
+    changed_parameters,
     groups,
     part_key,
     part_path,
@@ -33,10 +35,11 @@ from shadowgraph.footprint.parts import (
     stamps_of,
     write_part,
 )
-from shadowgraph.footprint.single import OBJECTS, Found, Options
+from shadowgraph.footprint.single import OBJECTS, Found, Options, Task
 from shadowgraph.footprint.table import PARTS, Coverage, Footprint, canonical
 from shadowgraph.identity import plain
 from shadowgraph.spectra.plan import Precision
+from shadowgraph.weights.adapters.adapter import Adapter
 from shadowgraph.weights.checkpoint import Checkpoint
 from shadowgraph.weights.matrix import Skipped
 from shadowgraph.work.executor import execute
@@ -50,7 +53,7 @@ SPEED = 2e10  # multiplications a second of one thread, to compare the cost of m
 
 
 def scan(
-    after: Checkpoint,
+    after: Checkpoint | Adapter,
     before: Checkpoint | None = None,
     *,
     objects: Sequence[str] = OBJECTS,
@@ -65,11 +68,11 @@ def scan(
     cache: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Footprint:
-    """Compute the footprint of a model, alone (O1) or against its base (O1, O2, O3).
+    """Compute the footprint of a model, alone (O1) or against its base (O1, O2, O3), or of an adapter (O3).
 
     Args:
-        after: the model W1.
-        before: its base W0; without it only O1 is read.
+        after: the model W1, or an adapter: its updates are read as products of factors, which are never formed.
+        before: its base W0; without it only O1 is read, of an adapter what needs no base.
         objects: which of "O1", "O2", "O3" to read.
         nulls: keys of `single.NULLS`; all but "gaussian" are simulated anew for every matrix.
         geometry: whether to compare leading vectors with those of the base.
@@ -87,14 +90,14 @@ def scan(
 
     Raises:
         CheckpointError: base and model do not correspond, or no matrix could be read.
-        SpecError: an unknown object, null or precision, or fewer than 1 job.
+        SpecError: an unknown object, null or precision, fewer than 1 job, or an adapter without the object O3.
         EnvironmentFault: disk, memory, a lost worker, or another scan at work in the folder.
     """
     files = [None if path is None else str(path) for path in (moments, cache)]
     options = Options(tuple(objects), tuple(nulls), geometry, seed, precision, files[0], files[1], heads)
     if jobs < 1:
         raise SpecError(f"{jobs} jobs", hint="give 1 or more")
-    work = plan(after, before, heads)
+    work = _planned(after, before, options)
     parents = {"after": after.fingerprint} | ({} if before is None else {"before": before.fingerprint})
     spectra = 1 if before is None else len(options.objects)
     costs = tuple(_cost(task, spectra) for task in work.tasks)
@@ -111,11 +114,19 @@ def scan(
     return _footprint(after, work, found, parents)
 
 
+def _planned(after: Checkpoint | Adapter, before: Checkpoint | None, options: Options) -> Plan:
+    """What there is to measure, and of an adapter what was asked for in vain."""
+    work = plan(after, before, options.heads)
+    if not isinstance(after, Adapter):
+        return work
+    return dataclasses.replace(work, notes=(*work.notes, *unread(work.tasks, options)))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Course:
     """One scan under way."""
 
-    after: Checkpoint
+    after: Checkpoint | Adapter
     before: Checkpoint | None
     work: Plan
     options: Options
@@ -157,6 +168,7 @@ class _Course:
         left = sum(self.costs[index] for index in missing)
         shared = {
             "after": str(self.after.path),
+            "adapter": self.after.name if isinstance(self.after, Adapter) else None,
             "before": None if self.before is None else str(self.before.path),
             "stamps": stamps_of(self.after, self.before),
             "options": plain(self.options),
@@ -186,8 +198,8 @@ class _Course:
 
 
 def _cost(task: Work, spectra: int) -> float:
-    """Expected seconds of a matrix, a Gram matrix and its eigenvalues for each object, or of a layer's heads."""
-    if isinstance(task, HeadTask):
+    """Expected seconds of a matrix, a Gram matrix and its eigenvalues for each object, or of thin factors."""
+    if not isinstance(task, Task):
         return task.work / SPEED + 1e-3
     short, long = sorted(task.shape)
     return spectra * short * short * (long + 2.0 * short) / SPEED + 1e-3
@@ -199,20 +211,21 @@ def _sure(found: Found | None) -> Found:
     return found
 
 
-def _footprint(after: Checkpoint, work: Plan, found: Sequence[Found], parents: dict[str, str]) -> Footprint:
+def _footprint(after: Checkpoint | Adapter, work: Plan, found: Sequence[Found], parents: dict[str, str]) -> Footprint:
     """Rows, records, coverage and remarks put together."""
     records = [each.record for each in found if each.record is not None]
     if not any(record.spectrum is not None for record in records):
         raise CheckpointError("no matrix could be analysed", where=str(after.path), hint="run inspect to see why")
     skipped = [Skipped(printable(item.tensor), printable(item.reason)) for item in work.skipped]
     skipped.extend(Skipped(each.record.tensor, printable(each.reason)) for each in found if each.record and each.reason)
+    block = changed_parameters(after, work) if isinstance(after, Adapter) else after.block_parameters
     notes = list(work.notes)
     if len(set(parents.values())) < len(parents) and not any("the same files" in note for note in notes):
         notes.append("model and base are the same to the last byte: there is no update to read")
     return Footprint(
         rows=canonical(row for each in found for row in each.rows),
         matrices=tuple(sorted(records, key=lambda record: record.tensor)),
-        coverage=Coverage.of((len(after.entries), after.parameters, after.block_parameters), records, len(skipped)),
+        coverage=Coverage.of((len(after.entries), after.parameters, block), records, len(skipped)),
         skipped=tuple(sorted(skipped, key=lambda item: (item.tensor, item.reason))),
         parents=parents,
         family=after.family,

@@ -16,6 +16,7 @@ import numpy as np
 
 from shadowgraph.errors import Defect, SpecError, printable
 from shadowgraph.footprint.entries import Tally, tally
+from shadowgraph.footprint.floor import packed_steps
 from shadowgraph.footprint.nulls import NullValue, null_table
 from shadowgraph.footprint.randomised import null_rows, rowcol_participation_ratio, trap_count
 from shadowgraph.footprint.relation import relation_nulls, relation_readings
@@ -33,6 +34,7 @@ from shadowgraph.spectra.plan import Precision, plan_spectrum, spectrum_of
 from shadowgraph.spectra.source import as_source, gather
 from shadowgraph.weights.matrix import WeightMatrix
 from shadowgraph.weights.pairing import Update
+from shadowgraph.weights.tensor import ELEMENT_TYPES
 
 OBJECTS = ("O1", "O2", "O3")
 NULLS = {
@@ -78,11 +80,8 @@ class Options:
             SpecError: an unknown object, null or precision, or no object at all.
         """
         for name, given, known in (("objects", self.objects, OBJECTS), ("nulls", self.nulls, tuple(NULLS))):
-            strange = [item for item in given if item not in known]
-            if strange:
-                raise SpecError(
-                    f"unknown {name}: {printable(', '.join(strange))}", hint=f"choose from {', '.join(known)}"
-                )
+            if strange := ", ".join(item for item in given if item not in known):
+                raise SpecError(f"unknown {name}: {printable(strange)}", hint=f"choose from {', '.join(known)}")
             object.__setattr__(self, name, tuple(item for item in known if item in given))
         if not self.objects or self.precision not in PRECISIONS:
             raise SpecError("no object, or an unknown precision", hint=f"precision is one of {', '.join(PRECISIONS)}")
@@ -90,11 +89,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One matrix to measure, alone or with its base; `tensor` is its printable name."""
+    """One matrix to measure, alone or with its base; `tensor` is its printable name, `made` that W1 is W0 moved."""
 
     after: WeightMatrix
     update: Update | None
     tensor: str
+    made: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -123,8 +123,10 @@ def measure(task: Task, options: Options) -> Found:
         status and no number, and a reason.
     """
     pair = pair_of(task.after, task.update)
-    types = (task.after.dtype, "" if task.update is None else task.update.before.dtype)
-    sums = tally(pair, *types)
+    before, rows = None if task.update is None else task.update.before, task.shape[0]
+    start = task.after if task.made else before  # where W1 is W0 as stored and moved, its rounding is in both
+    types = (task.after.dtype, "" if start is None else start.dtype)
+    sums = tally(pair, *types, after_steps=packed_steps(task.after, rows), before_steps=packed_steps(start, rows))
     if not sums.finite:
         return _unreadable(task, options, "non_finite", _non_finite_reason(pair))
     try:
@@ -215,7 +217,7 @@ class _Measurement:
             nulls = {"gaussian": relation_nulls(self.task.shape)} if "gaussian" in self.options.nulls else None
             yield from _rows(self.task, "O3", self._relation(), None, nulls)
         if self.options.moments is not None:
-            root = _moments(self.options.moments).root(self.task.after.tensor, self.task.shape[1])
+            root = moments_of(self.options.moments).root(self.task.after.tensor, self.task.shape[1])
             if root is None:
                 found = {"weighted_concentration": Reading(None, "no_moments")}
             else:
@@ -248,7 +250,7 @@ class _Measurement:
                 object=what,
                 seed=self.options.seed,
                 before=self._whole("before") if kind in {"floor", "change"} else None,
-                dtype=self.task.after.dtype,
+                grid=self.task.after.dtype if self.task.after.dtype in ELEMENT_TYPES else self.sums.after_step,
                 floor_variance=self.sums.before_noise + self.sums.after_noise if what == "O3" else 0.0,
             )
         return found
@@ -291,7 +293,8 @@ def _base_state(matrix: WeightMatrix, rows: int, precision: Precision) -> tuple[
 
 
 @lru_cache(maxsize=1)
-def _moments(path: str) -> Moments:
+def moments_of(path: str) -> Moments:
+    """The second moments of a file, opened once."""
     return open_moments(path)
 
 

@@ -45,7 +45,7 @@ class Row:
         value: a finite number, or None with a status other than "ok".
         method: how the spectrum was computed.
         error_bound: absolute bound on each singular value, None where no spectrum stands behind the number.
-        null: "gaussian", "permuted", "rowcol", "floor", "change", for heads "factors" (products of Gaussian factors of
+        null: "gaussian", "permuted", "rowcol", "floor", "change", for heads and adapters "factors" (Gaussian factors of
             the same shapes), or "none"; a row for each null asked for.
         null_mean: mean of the measure under the null.
         null_sd: its standard deviation.
@@ -75,16 +75,17 @@ class MatrixRecord:
     Attributes:
         tensor: printable name.
         role: block, slot, tower.
-        object: "O3" with a base, "O1" without.
+        object: "O3" with a base or of an adapter, else "O1".
         shape: (m, n).
         status: "ok", "no_change", "non_finite" or "not_converged".
         spectrum: singular values of the object, None when not finite or not converged.
         base_energy: ‖W0‖_F², None without a base.
         after_energy: ‖W1‖_F², None when not finite.
-        base_noise: variance of the rounding error of an entry of W0 (see `floor`), 0 without a base.
+        base_noise: variance of the rounding error of an entry of W0 (see `floor`), 0 without a base; of an adapter,
+            the energy that rounding of its factors puts into the product, per entry.
         after_noise: the same for W1.
         rank: r of an adapter's update B A, None for a dense one; it decides what noise reads.
-        rowcol_ratio: participation ratio of noise with the update's row and column energies, None without a base.
+        rowcol_ratio: participation ratio of noise of that rank with the update's row and column energies, None for O1.
     """
 
     tensor: str
@@ -126,7 +127,7 @@ class Coverage:
         matrices: matrices analysed.
         skipped: tensors and matrices left out, each with a reason.
         parameters: stored elements seen.
-        block_parameters: elements of the stored matrices inside the layers.
+        block_parameters: elements of the stored matrices inside the layers, for an adapter of those it changes.
         block_analysed: those of them in block linear matrices with a reading.
     """
 
@@ -181,6 +182,11 @@ class Footprint:
     def __repr__(self) -> str:
         """One line: counts."""
         return f"Footprint({len(self.matrices)} matrices, {len(self.rows)} rows, {len(self.skipped)} skipped)"
+
+    @property
+    def has_updates(self) -> bool:
+        """Whether every matrix was read as an update, so that K can be read."""
+        return all(record.object == "O3" for record in self.matrices)
 
     @property
     def fingerprint(self) -> str:

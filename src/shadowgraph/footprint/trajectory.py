@@ -21,6 +21,7 @@ from shadowgraph.footprint.scan import scan
 from shadowgraph.footprint.table import SCHEMA_VERSION, Footprint, read_footprint
 from shadowgraph.identity import Json
 from shadowgraph.measures.spectrum import Reading
+from shadowgraph.weights.adapters.adapter import Adapter
 from shadowgraph.weights.checkpoint import Checkpoint
 from shadowgraph.weights.matrix import Skipped
 from shadowgraph.weights.series import Series, open_series
@@ -64,13 +65,13 @@ class Trajectory:
     """A run by its checkpoints.
 
     Attributes:
-        base: fingerprint of the base that every step is compared with.
+        base: fingerprint of the base that every step is compared with, None for adapters read without one.
         moments: one a checkpoint, in order of step.
         skipped: checkpoints left out, with the reason.
         notes: remarks that are no errors.
     """
 
-    base: str
+    base: str | None
     moments: tuple[Moment, ...]
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
@@ -124,8 +125,9 @@ def trajectory(
     """Scan every checkpoint of a run against one base.
 
     Args:
-        series: the checkpoints, or the folder that holds them.
-        before: the base; None takes the first checkpoint, which then has no row of its own.
+        series: the checkpoints or adapters, or the folder that holds them.
+        before: the base; None takes the first checkpoint, which then has no row of its own. Adapters are updates
+            without one too.
         seed: seed of the simulated nulls.
         jobs: worker processes, see `scan`.
         folder: where each step leaves its footprint, `step-<number>`; a killed series goes on from there.
@@ -140,10 +142,12 @@ def trajectory(
     series = series if isinstance(series, Series) else open_series(Path(series))
     steps = list(series.steps)
     notes = list(series.notes)
-    base = before
-    if base is None:
-        first = steps.pop(0)
+    base, first = before, steps[0]
+    if base is None and isinstance(first.checkpoint, Adapter):
+        notes.append("no base was given: every step is read as the update that its adapter is")
+    elif base is None and isinstance(first.checkpoint, Checkpoint):
         base = first.checkpoint
+        del steps[0]
         notes.append(f"step {first.step} is the base")
     skipped = list(series.skipped)
     moments: list[Moment] = []
@@ -167,14 +171,20 @@ def trajectory(
             where=str(series.path),
             hint="give the base the run began from",
         )
-    return Trajectory(base.fingerprint, tuple(moments), tuple(skipped), tuple(notes))
+    return Trajectory(None if base is None else base.fingerprint, tuple(moments), tuple(skipped), tuple(notes))
 
 
 def _footprint(
-    after: Checkpoint, before: Checkpoint, place: Path | None, *, seed: int, jobs: int, tell: Callable[[float], None]
+    after: Checkpoint | Adapter,
+    before: Checkpoint | None,
+    place: Path | None,
+    *,
+    seed: int,
+    jobs: int,
+    tell: Callable[[float], None],
 ) -> Footprint:
     """The footprint of one step: as it was written, else scanned and written."""
-    parents = {"after": after.fingerprint, "before": before.fingerprint}
+    parents = {"after": after.fingerprint} | ({} if before is None else {"before": before.fingerprint})
     if place is not None and (place / "footprint.json").exists():
         try:
             stored = read_footprint(place)
@@ -183,7 +193,8 @@ def _footprint(
         if stored is not None and dict(stored.parents) == parents:
             tell(1.0)
             return stored
-    found = scan(after, before, objects=("O2", "O3"), seed=seed, jobs=jobs, folder=place, progress=tell)
+    objects = ("O3",) if isinstance(after, Adapter) else ("O2", "O3")
+    found = scan(after, before, objects=objects, seed=seed, jobs=jobs, folder=place, progress=tell)
     if place is not None:
         found.write(place)
     return found

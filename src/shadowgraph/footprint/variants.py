@@ -1,8 +1,8 @@
 """Other readings of K, frozen beside it: a contrast that turns its sign in one of them is not robust.
 
 Here live: the variants of K that one scan gives.
-Not here: K itself (`endpoint`) and contrasts. Variants of another rank carry no null: at equal base, shapes and slots
-it cancels.
+Not here: K itself (`endpoint`) and contrasts. Variants of another measure carry no null: at equal base, shapes, slots
+and ranks of adapters it cancels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def variants(footprint: Footprint) -> dict[str, Reading]:
     `without_<slot>` for every slot, and `without_any`, the smallest of those.
 
     Args:
-        footprint: a footprint with a base.
+        footprint: a footprint with a base, or of an adapter.
 
     Returns:
         Key → reading; a reading without a number carries the reason.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shadowgraph.errors import DataError, printable
 from shadowgraph.measures.rank import participation_ratio
 from shadowgraph.measures.spectrum import Reading, Spectrum
+from shadowgraph.spectra.factored import factored_spectrum
 from shadowgraph.spectra.plan import spectrum_of
 from shadowgraph.weights.readers.formats import read_any_header
 from shadowgraph.weights.readers.values import read_values
@@ -189,12 +190,36 @@ def weighted_readings(update: Matrix, inputs: InputRoot) -> dict[str, Reading]:
         "weighted_participation_ratio", 1 … min(m, n), and "weighted_concentration" in nats against noise seen through
         the same inputs; "no_change", "too_small".
     """
-    spectrum = weighted_spectrum(update, inputs)
+    null = weighted_participation_ratio_null(update.shape[0], inputs.spread)
+    return _against(null, weighted_spectrum(update, inputs))
+
+
+def factored_weighted_readings(left: Matrix, right: Matrix, scale: float, inputs: InputRoot) -> dict[str, Reading]:
+    """`weighted_readings` of an update scale · left · right, whose entries are not formed.
+
+    Noise is a product of Gaussian factors seen through the same inputs, PR0 = 1/(1/r + 1/m + 1/P) to leading order: the
+    null of an adapter with the number of inputs replaced by their spread P.
+
+    Args:
+        left: (m, r), finite.
+        right: (r, n), finite.
+        scale: factor of the product.
+        inputs: of `input_root`.
+
+    Returns:
+        As `weighted_readings`.
+    """
+    root = inputs.root
+    seen = right * root[None, :] if root.ndim == 1 else right @ root
+    null = 1.0 / (1.0 / left.shape[1] + 1.0 / left.shape[0] + 1.0 / inputs.spread)
+    return _against(null, factored_spectrum(left, seen, scale), left.shape[1])
+
+
+def _against(null: float, spectrum: Spectrum, rank: int | None = None) -> dict[str, Reading]:
+    """Participation ratio and its logarithm below that of noise."""
     ratio = participation_ratio(spectrum)
-    if ratio.value is None:
-        level = ratio
-    elif min(update.shape) == 1:
-        level = Reading(None, "too_small")
-    else:
-        level = Reading(math.log(weighted_participation_ratio_null(update.shape[0], inputs.spread) / ratio.value))
+    level = ratio
+    if ratio.value is not None:
+        small = min(spectrum.shape) == 1 or rank == 1
+        level = Reading(None, "too_small") if small else Reading(math.log(null / ratio.value))
     return {"weighted_participation_ratio": ratio, "weighted_concentration": level}

@@ -10,7 +10,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import scipy.special
 from jaxtyping import Float64, Int
 
 from shadowgraph.errors import Defect
@@ -138,6 +137,8 @@ def tracy_widom_cdf(x: float) -> float:
     Source:
         Tracy and Widom (1996); Ferrari and Spohn (2005) for the determinant, Bornemann (2010) for its quadrature.
     """
+    import scipy.special  # seldom needed, and slow to import
+
     nodes, weights = _legendre(60)
     kernel: Float64[np.ndarray, "q q"] = scipy.special.airy((nodes[:, None] + nodes[None, :]) / 2.0 + x)[0] / 2.0
     roots = np.sqrt(weights)

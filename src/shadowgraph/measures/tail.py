@@ -16,7 +16,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.special
 from jaxtyping import Float64
 
 from shadowgraph.measures.spectrum import Spectrum
@@ -207,6 +206,8 @@ _DEEPEST = 300.0
 
 def _hazard(a: float) -> float:
     """φ(a) / Φ(−a) of the standard normal law."""
+    import scipy.special  # seldom needed, and slow to import
+
     return math.sqrt(2.0 / math.pi) / float(scipy.special.erfcx(a / math.sqrt(2.0)))
 
 

@@ -92,6 +92,11 @@ class StudySpec(Table):
                 raise ValueError(message)
         for setting in self.settings:
             setting.require_whole(self.model, self.training)
+        adapters = [self.training.adapter, *(setting.training.adapter for setting in self.settings)]
+        if self.analysis.affinity is not None and any(table is not None for table in adapters):
+            raise ValueError(
+                "analysis.affinity is read from whole updates, and training.adapter trains factors of them"
+            )
         return self
 
     @model_validator(mode="after")

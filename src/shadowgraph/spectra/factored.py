@@ -1,6 +1,6 @@
 """Spectra of products that are never formed: adapters, heads, and differences of them.
 
-Here live: the spectrum of left · right, and of left · right − left₀ · right₀.
+Here live: the spectrum of left · right, its leading vectors, and the spectrum of left · right − left₀ · right₀.
 Not here: where factors come from (`weights`, `footprint.heads`).
 
 Legend: `m n` rows and columns of the product, `r q` inner sizes of the two products.
@@ -12,7 +12,9 @@ from jaxtyping import Float, Float64
 from shadowgraph.errors import DataError, Defect
 from shadowgraph.measures.spectrum import Spectrum
 from shadowgraph.spectra.exact import zero_spectrum
-from shadowgraph.spectra.failure import singular_values
+from shadowgraph.spectra.failure import DecompositionFailure, singular_values
+from shadowgraph.spectra.leading import Leading
+from shadowgraph.spectra.scale import power_of_two
 from shadowgraph.spectra.source import Scaler
 
 
@@ -63,6 +65,44 @@ def factored_spectrum(left: Float[np.ndarray, "m r"], right: Float[np.ndarray, "
     return Spectrum(values, (m, n), energy, "factored", bound)
 
 
+def factored_leading(
+    left: Float64[np.ndarray, "m r"], right: Float64[np.ndarray, "r n"], k: int, scale: float = 1.0
+) -> Leading:
+    """The largest singular values of scale · left · right with their vectors, from the same core.
+
+    Args:
+        left: (m, r), finite.
+        right: (r, n), finite.
+        k: how many; a product has no more than min(m, n, r).
+        scale: a factor.
+
+    Returns:
+        min(k, m, n, r) values and vectors, method "factored": the residual is the rounding of the decompositions.
+
+    Raises:
+        Defect: k below 1 or an empty factor.
+        DataError: the energy exceeds the float64 range.
+        DecompositionFailure: LAPACK did not converge.
+    """
+    (m, r), n = left.shape, right.shape[1]
+    if min(k, m, n, r) < 1:
+        raise Defect(f"k = {k} of factors {left.shape} and {right.shape}", where="spectra.factored")
+    spectrum = factored_spectrum(left, right, scale)
+    kept = min(k, m, n, r)
+    if spectrum.zero:
+        return Leading(np.zeros(kept), np.eye(m, kept), np.eye(n, kept), (m, n), 0.0, 0.0, "factored")
+    (outer, first), (inner, second) = np.linalg.qr(_unit(left)), np.linalg.qr(_unit(right).T)
+    try:
+        turned, _, back = np.linalg.svd(first @ second.T)
+    except np.linalg.LinAlgError as error:
+        raise DecompositionFailure((m, n), ("gesdd",)) from error
+    sign = -1.0 if scale < 0.0 else 1.0
+    vectors = sign * (outer @ turned[:, :kept]), inner @ back[:kept].T
+    return Leading(
+        spectrum.values[:kept], vectors[0], vectors[1], (m, n), spectrum.energy, spectrum.error_bound, "factored"
+    )
+
+
 def factored_difference(
     left: Float[np.ndarray, "m r"],
     right: Float[np.ndarray, "r n"],
@@ -99,6 +139,11 @@ def _triangle(factor: Float[np.ndarray, "m r"]) -> tuple[Float64[np.ndarray, "k 
     scaler = Scaler()
     scaled, _ = scaler.take(np.asarray(factor, dtype=np.float64))
     return None if scaled is None else (np.asarray(np.linalg.qr(scaled, mode="r")), scaler.scale)
+
+
+def _unit(factor: Float64[np.ndarray, "m r"]) -> Float64[np.ndarray, "m r"]:
+    """A factor that is not zero, divided by a power of two near its largest entry."""
+    return np.asarray(factor / power_of_two(factor))
 
 
 def _product(one: float, other: float) -> float:

@@ -41,7 +41,7 @@ class Leading:
         shape: (m, n).
         energy: squared Frobenius norm, exact, from the entries.
         residual: max over i of ‖(A v − s u, Aᵀu − s v)‖ / √2: within it of each value lies a singular value.
-        method: "gram64", "gram32" or "sketch".
+        method: "gram64", "gram32", "sketch", or "factored" of a product (see `factored`).
     """
 
     values: Float64[np.ndarray, " k"]

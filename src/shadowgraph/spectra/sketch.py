@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
-import scipy.special
 from jaxtyping import Float64
 
 from shadowgraph.errors import Defect
@@ -164,6 +163,8 @@ def _estimate(function: Function, name: str, rules: "list[_Quadrature]", known: 
     ]
     means = [float(found.mean()) for found in remainders]
     count = remainders[0].size
+    import scipy.special  # seldom needed, and slow to import
+
     wide = float(scipy.special.stdtrit(count - 3, 0.5 + CONFIDENCE / 2.0))
     error = wide * float(remainders[0].std(ddof=1)) / math.sqrt(count)
     value = exact + rest * level + slope * (energy - rest * middle) + rest * means[0]

@@ -33,6 +33,7 @@ from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import load_array, load_arrays
 from shadowgraph.study.layout import Layout, RunKey
 from shadowgraph.study.sheet import balance_of
+from shadowgraph.weights.adapters.opened import open_model
 from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
 from shadowgraph.weights.pairing import pair
 
@@ -57,7 +58,7 @@ def run_record(run: Run, key: RunKey, layout: Layout, spec: StudySpec) -> dict[s
     checkpoint = open_checkpoint(base)
     models = {**run.snapshots, run.recipe.steps: run.model}
     steps = sorted(models)
-    footprints = {step: scan(open_checkpoint(models[step]), checkpoint) for step in steps}
+    footprints = {step: scan(open_model(models[step]), checkpoint) for step in steps}
     final = footprints[steps[-1]]
     final.write(layout.run(key) / "footprint")
     read = endpoint(final)

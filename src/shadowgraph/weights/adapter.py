@@ -1,7 +1,7 @@
 """Adapters: tensors that change a model's weights without being merged into them.
 
-Here live: their recognition by name, and what is said of them.
-Not here: reading them as updates. Until that exists they are refused or listed, never counted as a model's weights.
+Here live: their recognition by name, and what is said of them where a whole model is needed.
+Not here: reading them as updates (`adapters`). They are never counted as a model's weights.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from shadowgraph.errors import CheckpointError
+from shadowgraph.weights.tensor import TensorEntry
+
 ADAPTER_NAME = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
-REFUSAL = "this is an adapter, not a whole model, and adapters are not read yet"
+REFUSAL = "this is an adapter, not a whole model"
 ADVICE = "merge it into its base first"
 BARRED = "part of an adapter that is not merged"
 
@@ -42,3 +45,15 @@ def is_adapter(names: Iterable[str]) -> bool:
 def is_adapter_file(name: str) -> bool:
     """Whether a file name says that an adapter lies in it."""
     return name.startswith("adapter_") or name == "pytorch_lora_weights.safetensors"
+
+
+def require_merged(entries: Iterable[TensorEntry], where: str) -> None:
+    """Refuse a model with an adapter among its own weights: they are not what the model computes.
+
+    Raises:
+        CheckpointError: such an adapter.
+    """
+    if any(entry.barred == BARRED for entry in entries):
+        raise CheckpointError(
+            "an adapter is stored beside the weights and not merged into them", where=where, hint=ADVICE
+        )

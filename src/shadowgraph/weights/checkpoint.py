@@ -19,9 +19,11 @@ from shadowgraph.errors import CheckpointError, printable
 from shadowgraph.weights.adapter import ADVICE, BARRED, REFUSAL, adapter_tensors, is_adapter
 from shadowgraph.weights.directory import Layout, find_layout
 from shadowgraph.weights.fused import section
+from shadowgraph.weights.hub.located import located
 from shadowgraph.weights.matrix import Skipped, WeightMatrix, treat
 from shadowgraph.weights.quantised import is_packed, packed_notes, resolve, unpacked
-from shadowgraph.weights.readers.formats import read_any_header
+from shadowgraph.weights.readers.formats import read_any_headers
+from shadowgraph.weights.readers.gguf_split import require_whole
 from shadowgraph.weights.readers.values import read_values, stored_pieces
 from shadowgraph.weights.roles import NAMELESS, Family, Place, families, recognise
 from shadowgraph.weights.tensor import TensorEntry
@@ -38,8 +40,8 @@ class Checkpoint:
     """A model on a disk, known by its headers.
 
     Attributes:
-        path: the directory or file given.
-        entries: all stored tensors, in order of name.
+        path: the directory or file given; for a model of the hub its address at one commit.
+        entries: all stored tensors and those that stand for packed groups, in order of name.
         config: content of `config.json`, empty without one.
         family: name of the family whose names it uses, "unknown" when no family does.
         notes: remarks that are no errors.
@@ -68,8 +70,10 @@ class Checkpoint:
         if not self._digest:
             digest = hashlib.sha256()
             for entry in self.entries:
-                label = f"{entry.name}\x1f{entry.dtype}\x1f{list(entry.shape)}\x1e"
-                digest.update(label.encode())
+                label = f"{entry.name}\x1f{entry.dtype}\x1f{list(entry.shape)}"
+                if entry.packing is not None and entry.packing.parts:  # equal bytes of other layouts are other values
+                    label += f"\x1f{entry.packing.numbers}"
+                digest.update(f"{label}\x1e".encode())
                 for piece in stored_pieces(entry):
                     digest.update(piece.data)
             self._digest.append(digest.hexdigest()[:16])
@@ -94,14 +98,14 @@ class Checkpoint:
 
     @property
     def parameters(self) -> int:
-        """Number of stored elements; companions of quantised tensors and packed groups are not counted."""
+        """Number of elements; companions of quantised tensors and groups left out are not counted."""
         return sum(entry.parameters for entry in self.entries if not entry.companion and not is_packed(entry))
 
     @property
     def block_parameters(self) -> int:
-        """Number of elements in the stored tensors of rank 2 and more inside the layers, readable or not.
+        """Number of elements in the tensors of rank 2 and more inside the layers, readable or not.
 
-        Packed groups count with their stored elements, so that what is left out lowers the share analysed.
+        Groups left out count with the stored elements of their codes, so that they lower the share analysed.
         """
         family = self._family()
         return sum(
@@ -156,15 +160,23 @@ def _treated(entries: tuple[TensorEntry, ...], family: Family, config: dict[str,
         yield Skipped(entry.name, reasons[entry.name]) if entry.name in reasons else next(rest)
 
 
-def open_checkpoint(path: Path | str) -> Checkpoint:
-    """Open a Hugging Face directory, a model in the hub's cache, or one safetensors file; headers only.
+def open_checkpoint(path: Path | str, prefer: str = "") -> Checkpoint:
+    """Open a Hugging Face directory, a model in the hub's cache, or one weight file; headers only.
+
+    `prefer` names the format to read where a folder holds several, one of `kinds.KINDS`; `path` of what is opened
+    then names its file or index, so that it opens the same again.
+
+    An address hf://organisation/name@revision opens the model on the hub: what is read of it is fetched (see `hub`).
 
     Raises:
+        SpecError: an address of another form.
         CheckpointError: malformed, unsafe or incomplete files, or every matrix of the layers is empty.
-        EnvironmentFault: the machine cannot read them.
+        EnvironmentFault: the machine cannot read them, or the hub cannot be reached.
+        SpecError: no such format.
     """
-    path = Path(path)
-    layout = find_layout(path)
+    place = located(path)
+    layout = find_layout(place.folder, prefer)
+    path = layout.root if prefer and place.path == place.folder else place.path
     entries, notes, config = _collect(layout)
     family = recognise([*entries, *unpacked(entries)], config, entries) or NAMELESS
     _require_content(family, entries, path, notes)
@@ -172,7 +184,7 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
     _require_distinct(places, path)
     notes.extend(_remarks(config, family, places))
     ordered = tuple(entries[name] for name in sorted(entries))
-    return Checkpoint(path, ordered, config, family.name, (*packed_notes(ordered), *layout.notes, *notes))
+    return Checkpoint(path, ordered, config, family.name, (*place.notes, *packed_notes(ordered), *layout.notes, *notes))
 
 
 def _require_content(family: Family, entries: dict[str, TensorEntry], path: Path, notes: list[str]) -> None:
@@ -210,8 +222,8 @@ def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str], dict[st
     entries: dict[str, TensorEntry] = {}
     notes: list[str] = []
     writers: set[str] = set()
-    for shard in layout.shards:
-        header = read_any_header(shard)
+    headers = list(read_any_headers(layout.shards))
+    for shard, header in zip(layout.shards, headers, strict=True):
         notes.extend(header.notes)
         config.update(header.config)
         writers.update({header.metadata["format"]} if "format" in header.metadata else ())
@@ -223,6 +235,7 @@ def _collect(layout: Layout) -> tuple[dict[str, TensorEntry], list[str], dict[st
                     where=str(shard),
                 )
             entries[entry.name] = entry
+    require_whole(headers)
     if layout.weight_map is not None:
         _check_index(layout, layout.weight_map, entries, notes)
     if len(writers) > 1:

@@ -18,7 +18,8 @@ LISTING_CAP = 200_000
 def contained(root: Path, name: str, base: Path | None = None) -> Path:
     """Check that a file name from a checkpoint stays in its folder, without opening the file.
 
-    A symbolic link may lead out only from `models--*/snapshots/<revision>` into its own `blobs`, as in the hub's cache.
+    A symbolic link may lead out only from `models--*/snapshots/<revision>` into its own `blobs` or those beside
+    `models--*`, as in the hub's cache.
 
     Args:
         root: the folder.
@@ -61,7 +62,8 @@ def contained(root: Path, name: str, base: Path | None = None) -> Path:
         raise CheckpointError(f"the file name '{shown}' cannot be followed ({error})", where=str(root)) from error
     allowed = [base]
     if base.parent.name == "snapshots" and base.parent.parent.name.startswith("models--"):
-        allowed.append(base.parent.parent / "blobs")
+        # Its own blobs, and those that the hub's library shares between the models of a cache.
+        allowed += [base.parent.parent / "blobs", base.parent.parent.parent / "blobs"]
     if not any(target.is_relative_to(folder) for folder in allowed):
         raise CheckpointError(f"the link '{shown}' leads out of the folder", where=str(root))
     return root / name
@@ -114,3 +116,9 @@ def is_there(file: Path, name: str) -> bool:
         raise CheckpointError(
             f"the file name '{shown}' cannot be followed ({error.strerror})", where=str(file.parent)
         ) from error
+
+
+def some(names: list[str]) -> str:
+    """The first five names, escaped, and how many there are."""
+    shown = ", ".join(printable(name, 80) for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown}, … ({len(names)} in all)"

@@ -47,7 +47,7 @@ class WeightMatrix:
         layer: layer index, None outside the layers.
         expert: expert index, None outside experts.
         shape: (m, n) after splitting and turning.
-        dtype: stored element type, a key of `ELEMENT_TYPES`.
+        dtype: stored element type, a key of `ELEMENT_TYPES`, or what a packed type is called.
         source: the stored tensor; equal sources hold equal bytes, because an entry knows the stamp of its file.
         load: reads the values, float64 of `shape`, or the rows [a, b) of them when called with (a, b), holding
             little more than what it gives; they may be non-finite.
@@ -151,6 +151,23 @@ def load_piece(entry: TensorEntry, piece: Piece, rows: tuple[int, int] | None = 
     return read_runs(entry, width, [(start + at, start + to) for at, to in _runs(piece, first, last)])
 
 
+def stored_lines(entry: TensorEntry, piece: Piece, rows: int) -> Iterator[tuple[int, int]]:
+    """Where the first `rows` rows of a matrix lie among the lines of the last axis of its tensor, in runs.
+
+    Args:
+        entry: the stored tensor, not turned: its lines, or several of them, are rows of the matrix.
+        piece: which rows.
+        rows: how many.
+
+    Yields:
+        First and last + 1 line of each run.
+    """
+    height, width = flat_shape(entry.shape) if piece.expert is None else entry.shape[-2:]
+    each, start = width // entry.shape[-1], height * (piece.expert or 0)
+    for at, to in _runs(piece, 0, rows):
+        yield (start + at) * each, (start + to) * each
+
+
 def _runs(piece: Piece, first: int, last: int) -> Iterator[tuple[int, int]]:
     """Where rows first … last − 1 of a part lie along the output axis: runs that lie together."""
     size, period = piece.cut.sizes[piece.part], sum(piece.cut.sizes)
@@ -204,7 +221,7 @@ def split(entry: TensorEntry, place: Place, config: dict[str, Any]) -> tuple[Wei
     if reason:
         return Skipped(entry.name, reason)
     tower = section(config, place.roles[0].tower)
-    transposed = _transposed(entry.shape, place, tower)
+    transposed = _transposed(entry, place, tower)
     rows, columns = entry.shape[1:] if place.stacked else flat_shape(entry.shape)
     if transposed:
         rows, columns = columns, rows
@@ -248,12 +265,14 @@ def _matrix(entry: TensorEntry, place: Place, piece: Piece, columns: int) -> Wei
     )
 
 
-def _transposed(shape: tuple[int, ...], place: Place, config: Config) -> bool:
+def _transposed(entry: TensorEntry, place: Place, config: Config) -> bool:
     """Whether a tensor is stored as (in, out); where writers differ, the hidden size tells which axis is which."""
+    if entry.packing is not None and entry.packing.number("outputs_first"):
+        return False
     if not place.free:
         return place.transposed
     hidden = count(config, "hidden_size", "d_model", "n_embd")
-    first, second = shape[-2] == hidden, shape[-1] == hidden
+    first, second = entry.shape[-2] == hidden, entry.shape[-1] == hidden
     if first == second:
         return place.transposed
     return second if place.roles[0].slot == "down" else first

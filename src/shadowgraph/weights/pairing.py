@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.errors import CheckpointError, printable
-from shadowgraph.weights.adapter import ADVICE, BARRED
+from shadowgraph.weights.adapter import require_merged
 from shadowgraph.weights.checkpoint import Checkpoint
 from shadowgraph.weights.matrix import Skipped, WeightMatrix
 from shadowgraph.weights.readers.values import subtract_values
@@ -45,6 +45,7 @@ LOOSE_KEYS = ("model_type", "tie_word_embeddings", "rope_theta", "max_position_e
 TOWER_KEYS = ("text_config", "vision_config", "llm_config", "thinker_config", "language_config")
 UNRELATED_COSINE = 0.1
 WRONG_BASE = "give the base this model was trained from"
+OTHER_ORDER = "in GGUF names and the order of rows are llama.cpp's: give both models in GGUF, or neither"
 _PARTS = 8
 _SMALL = 1 << 22  # elements that are not worth reading in parts
 
@@ -181,15 +182,12 @@ def _resized(name: str, before: int, after: int) -> str:
 def _require_alike(before: Checkpoint, after: Checkpoint) -> None:
     """Refuse what headers and configurations already tell apart."""
     for side in (before, after):
-        if any(entry.barred == BARRED for entry in side.entries):
-            raise CheckpointError(
-                "an adapter is stored beside the weights and not merged into them", where=str(side.path), hint=ADVICE
-            )
+        require_merged(side.entries, str(side.path))
     if before.family != after.family:
         raise CheckpointError(
             f"the base is of the family {before.family}, the model of {after.family}",
             where=str(before.path),
-            hint=WRONG_BASE,
+            hint=OTHER_ORDER if sum(side.family.startswith("gguf") for side in (before, after)) == 1 else WRONG_BASE,
         )
     differences = _config_differences(before.config, after.config, STRUCTURE_KEYS)
     if differences:

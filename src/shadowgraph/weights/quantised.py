@@ -1,7 +1,8 @@
-"""Quantised storage: which tensor is the scale of which, and which belong to a packed group.
+"""Quantised storage: which tensor is the scale of which, and what stands for a packed group.
 
-Here live: the recognition of companions by name, and the fit of a scale to its tensor.
-Not here: the arithmetic (see `readers.values`). A packed group is left out whole, never decomposed.
+Here live: the recognition of scales by name, the fit of a scale to its tensor, and what is said of packed groups.
+Not here: the groups themselves (see `groups`), the arithmetic (see `readers`). A packed group is read as one tensor or
+left out whole; its codes are never decomposed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
+from shadowgraph.weights.groups.declared import declared
+from shadowgraph.weights.groups.group import Group
+from shadowgraph.weights.groups.recognised import recognised
 from shadowgraph.weights.tensor import FLOAT8, Scale, TensorEntry
 
 PACKED = "packed group"
@@ -23,20 +27,9 @@ _SCALE = "scale of another tensor"
 _LOST = "scale of a tensor that is not there"
 _IDLE = "scale of a tensor that is read as it is stored"
 _CACHED = "scale of cached keys and values"
+_PART = "part of a quantised tensor"
+_RESCALED = "; this method also rescales inputs: a difference from the full-precision model is more than its rounding"
 
-# A packed group: the ending that marks it, its name, and the endings of its other members on the same stem.
-_GROUPS = (
-    (".qweight", "GPTQ or AWQ", (".qzeros", ".scales", ".g_idx")),
-    (
-        ".weight_packed",
-        "compressed-tensors",
-        (".weight_scale", ".weight_zero_point", ".weight_shape", ".weight_g_idx", ".weight_global_scale"),
-    ),
-    ("_blocks", "MXFP4", ("_scales",)),
-    (".SCB", "bitsandbytes 8-bit", (".weight", ".weight_format")),
-)
-_BITSANDBYTES = ".quant_state.bitsandbytes__"
-_BITSANDBYTES_PARTS = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map")
 _ACTIVATION = (".input_scale", ".output_scale", ".activation_scale", ".input_global_scale", ".input_zero_point")
 _CACHE = (".k_scale", ".v_scale", ".kv_scale")
 _SCALES_OF_WEIGHTS = (".weight_scale_inv", ".weight_scale")
@@ -45,23 +38,29 @@ _COMPANIONS = (*SCALE_SUFFIXES, *_OTHER_COMPANIONS)
 
 
 def resolve(entries: Mapping[str, TensorEntry], config: Mapping[str, Any]) -> dict[str, TensorEntry]:
-    """Join every 8-bit float with its scale, and bar scales and packed groups from being read as weights.
+    """Join every 8-bit float with its scale, and put one logical tensor for every packed group.
 
     Args:
         entries: all stored tensors by name.
-        config: content of `config.json`; `quantization_config.weight_block_size` is believed where it fits.
+        config: content of `config.json`; what it says of quantisation is believed where it fits.
 
     Returns:
-        The same names; entries that are companions or packed say so, 8-bit floats carry their scale.
+        The same names and those of logical tensors; members of groups, companions and what is left out say so, 8-bit
+        floats carry their scale.
+
+    Raises:
+        CheckpointError: a file changed since its header was read.
+        EnvironmentFault: the device refuses.
     """
-    barred = dict(_packed(entries))
-    block = _declared_block(config)
+    known = declared(config)
     found: dict[str, TensorEntry] = {}
+    for group in recognised(entries, known):
+        _enter(group, entries, found)
+    members = frozenset(found)
     for name, entry in entries.items():
-        if name in barred:
-            reason, companion = barred[name]
-            found[name] = _with(entry, barred=reason, companion=companion)
-        elif name.endswith(_COMPANIONS) and _has_owner(name, entries):
+        if name in members:
+            continue
+        if name.endswith(_COMPANIONS) and _has_owner(name, entries):
             found[name] = _with(entry, barred=_SCALE, companion=True)
         elif name.endswith(_ACTIVATION):
             found[name] = _with(entry, barred="scale of activations", companion=True)
@@ -71,71 +70,78 @@ def resolve(entries: Mapping[str, TensorEntry], config: Mapping[str, Any]) -> di
             stem = name.rpartition("_scale")[0]
             found[name] = _with(entry, barred=_IDLE if stem in entries else _LOST, companion=True)
         elif entry.dtype in FLOAT8:
-            found[name] = _scaled(entry, entries, block)
+            found[name] = _scaled(entry, entries, known.block)
         else:
             found[name] = entry
     return found
 
 
+def _enter(group: Group, entries: Mapping[str, TensorEntry], found: dict[str, TensorEntry]) -> None:
+    """Enter a group: its members as companions of its logical tensor, or all of them with the reason."""
+    turned = any(entries[name].packing is not None for name in group.members)
+    if group.entry is not None and not turned:
+        for name in group.members:
+            found[name] = _with(entries[name], barred=_PART, companion=True)
+        found[group.entry.name] = group.entry
+        return
+    why = "a part of it does not lie as plain elements" if turned else group.reason
+    reason = f"{PACKED} ({group.method}): {why}"
+    for name in group.members:
+        found[name] = _with(entries[name], barred=reason, companion=name != group.owner)
+
+
 def is_packed(entry: TensorEntry) -> bool:
-    """Whether a tensor belongs to a packed group, whose elements are no parameters of the model."""
+    """Whether a tensor belongs to a group that was left out, whose elements are no parameters of the model."""
     return entry.barred.startswith(PACKED)
 
 
 def packed_notes(entries: Iterable[TensorEntry]) -> list[str]:
-    """What is said of packed groups before anything else, one remark a method."""
-    groups = Counter(entry.barred for entry in entries if is_packed(entry) and not entry.companion)
-    return [
-        f"quantised ({reason[len(PACKED) + 2 : -1]}): {count} {'group' if count == 1 else 'groups'} left out whole,"
-        " nothing of them can be analysed yet"
-        for reason, count in sorted(groups.items())
+    """What is said of packed groups before anything else: what is dequantised, and what is left out and why."""
+    read: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    for entry in entries:
+        if is_packed(entry) and not entry.companion:
+            left[entry.barred.removeprefix(PACKED).strip()] += 1
+        elif entry.packing is not None and entry.packing.parts:
+            read[entry.dtype] += 1
+    notes = [
+        f"quantised ({label}): {_counted(count, 'tensor')} dequantised as {'it is' if count == 1 else 'they are'} read"
+        + (_RESCALED if label.startswith("AWQ") else "")
+        for label, count in sorted(read.items())
     ]
+    notes.extend(
+        f"quantised {reason}: {_counted(count, 'group')} left out whole" for reason, count in sorted(left.items())
+    )
+    return notes
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _with(entry: TensorEntry, *, barred: str = "", companion: bool = False, scale: Scale | None = None) -> TensorEntry:
     """The same stored tensor, with what was found of it; called for every tensor, so not through `replace`."""
     return TensorEntry(
-        entry.name, entry.dtype, entry.shape, entry.file, entry.offset, entry.size, scale, barred, companion
+        entry.name,
+        entry.dtype,
+        entry.shape,
+        entry.file,
+        entry.offset,
+        entry.size,
+        scale,
+        barred,
+        companion,
+        entry.packing,
     )
 
 
-def unpacked(names: Iterable[str]) -> Iterator[str]:
-    """The names that the weights of packed groups would have unpacked: what a family is recognised by."""
-    for name in names:
-        for ending, whole in ((".qweight", ".weight"), (".weight_packed", ".weight"), ("_blocks", "")):
-            if name.endswith(ending):
-                yield name.removesuffix(ending) + whole
-
-
-def _packed(entries: Mapping[str, TensorEntry]) -> Iterator[tuple[str, tuple[str, bool]]]:
-    """Members of packed groups with their reason, and whether they are companions."""
-    for name in entries:
-        for ending, method, others in _GROUPS:
-            if not name.endswith(ending):
-                continue
-            stem = name.removesuffix(ending)
-            members = [stem + other for other in others if stem + other in entries]
-            if ending in {"_blocks", ".SCB"} and not members:
-                continue
-            reason = f"{PACKED} ({method})"
-            yield name, (reason, ending == ".SCB")
-            yield from ((member, (reason, member != stem + ".weight")) for member in members)
-        if name.endswith(".scales") and _is_mlx(name.removesuffix(".scales"), entries):
-            stem, reason = name.removesuffix(".scales"), f"{PACKED} (MLX)"
-            yield stem + ".weight", (reason, False)
-            yield from ((stem + end, (reason, True)) for end in (".scales", ".biases") if stem + end in entries)
-        stem, found, _ = name.rpartition(_BITSANDBYTES)
-        if found and stem in entries:
-            reason = f"{PACKED} (bitsandbytes 4-bit)"
-            yield stem, (reason, False)
-            yield name, (reason, True)
-            yield from ((stem + part, (reason, True)) for part in _BITSANDBYTES_PARTS if stem + part in entries)
-
-
-def _is_mlx(stem: str, entries: Mapping[str, TensorEntry]) -> bool:
-    """Whether a stem's `.weight` holds packed words, as MLX writes them beside its scales."""
-    weight = entries.get(stem + ".weight")
-    return weight is not None and weight.dtype == "U32"
+def unpacked(entries: Mapping[str, TensorEntry]) -> Iterator[str]:
+    """The names that the weights of groups left out would have: what a family is recognised by beside the others."""
+    for name, entry in entries.items():
+        if is_packed(entry) and not entry.companion:
+            for ending, whole in ((".qweight", ".weight"), (".weight_packed", ".weight"), ("_blocks", "")):
+                if name.endswith(ending):
+                    yield name.removesuffix(ending) + whole
 
 
 def _has_owner(name: str, entries: Mapping[str, TensorEntry]) -> bool:
@@ -147,16 +153,6 @@ def _has_owner(name: str, entries: Mapping[str, TensorEntry]) -> bool:
     return False
 
 
-def _declared_block(config: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The block size that the configuration declares, None when it declares none."""
-    declared: Any = config.get("quantization_config")
-    block: Any = cast(dict[str, Any], declared).get("weight_block_size") if isinstance(declared, dict) else None
-    if not isinstance(block, list) or len(cast(list[Any], block)) != 2:
-        return None
-    rows, columns = cast(list[Any], block)
-    return (rows, columns) if type(rows) is int and type(columns) is int and rows > 0 and columns > 0 else None
-
-
 def _scaled(entry: TensorEntry, entries: Mapping[str, TensorEntry], block: tuple[int, int] | None) -> TensorEntry:
     """An 8-bit float with its scale, or with the reason why it has none."""
     scales = [entries[entry.name + end] for end in SCALE_SUFFIXES if entry.name + end in entries]
@@ -165,6 +161,8 @@ def _scaled(entry: TensorEntry, entries: Mapping[str, TensorEntry], block: tuple
     if len(scales) > 1:
         return _with(entry, barred=f"{entry.dtype}: two scales, {' and '.join(SCALE_SUFFIXES)}")
     scale = scales[0]
+    if entry.packing is not None or scale.packing is not None:
+        return _with(entry, barred=f"{entry.dtype}: it or its scale does not lie as plain elements")
     if scale.dtype not in SCALE_TYPES:
         return _with(entry, barred=f"{entry.dtype}: its scale is of type {scale.dtype}")
     fit = _fit(entry.shape, scale.shape, block)

@@ -231,7 +231,13 @@ class Family:
                 return True
         for end, tall in self.tall.items():
             for name, entry in entries.items():
-                if len(entry.shape) == 2 and name.endswith(end) and (entry.shape[0] > entry.shape[1]) is not tall:
+                laid = entry.packing is None or not entry.packing.number("outputs_first")
+                if (
+                    laid
+                    and len(entry.shape) == 2
+                    and name.endswith(end)
+                    and (entry.shape[0] > entry.shape[1]) is not tall
+                ):
                     return True
         return False
 

@@ -14,8 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from shadowgraph.errors import CheckpointError, EnvironmentFault, printable
-from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
-from shadowgraph.weights.directory import contained, holds_weights, is_partitioned, listing
+from shadowgraph.weights.adapters.adapter import Adapter
+from shadowgraph.weights.adapters.opened import open_model
+from shadowgraph.weights.checkpoint import Checkpoint
+from shadowgraph.weights.choice import holds_weights, is_partitioned
+from shadowgraph.weights.folder import contained, listing
 from shadowgraph.weights.matrix import Skipped
 
 STEPS_CAP = 10_000
@@ -31,7 +34,7 @@ class Step:
     """One checkpoint of a series and its place in it."""
 
     step: int
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def is_series(path: Path) -> bool:
     return any(_STEP.fullmatch(name) and (path / name).is_dir() for name in names)
 
 
-def open_series(path: Path, *, stable_for: float = 0.0) -> Series:
+def open_series(path: Path, *, stable_for: float = 0.0, adapter: str | None = None) -> Series:
     """Open every checkpoint of a training run; headers only, in order of step.
 
     A checkpoint that is broken, of other shapes than the first, or written to a moment ago is left out with its
@@ -77,6 +80,7 @@ def open_series(path: Path, *, stable_for: float = 0.0) -> Series:
     Args:
         path: folder that holds the folders `checkpoint-100`, `step_200`, … of one run.
         stable_for: seconds for which no file of a checkpoint may have been written.
+        adapter: which of several adapters that every checkpoint holds.
 
     Returns:
         The series, at least one checkpoint.
@@ -88,7 +92,7 @@ def open_series(path: Path, *, stable_for: float = 0.0) -> Series:
     steps: list[Step] = []
     for step, folder in found:
         try:
-            checkpoint = open_checkpoint(folder)
+            checkpoint = open_model(folder, adapter)
         except (CheckpointError, EnvironmentFault) as error:
             skipped.append(Skipped(folder.name, printable(f"{error.found} ({_place(error.where, folder)})", 400)))
             continue
@@ -131,7 +135,7 @@ def _candidates(path: Path) -> tuple[list[tuple[int, Path]], list[Skipped]]:
     return [(step, contained(path, chosen[step])) for step in sorted(chosen)], skipped
 
 
-def require_settled(checkpoint: Checkpoint, stable_for: float) -> None:
+def require_settled(checkpoint: Checkpoint | Adapter, stable_for: float) -> None:
     """Refuse a checkpoint that something wrote to a moment ago.
 
     Args:
@@ -146,7 +150,7 @@ def require_settled(checkpoint: Checkpoint, stable_for: float) -> None:
         raise CheckpointError(reason, where=str(checkpoint.path), hint="wait until the save has finished")
 
 
-def _unsettled(checkpoint: Checkpoint, stable_for: float) -> str:
+def _unsettled(checkpoint: Checkpoint | Adapter, stable_for: float) -> str:
     newest = max((entry.file.modified_ns for entry in checkpoint.entries), default=0) / 1e9
     age = time.time() - newest
     if stable_for > 0 and age < stable_for:
@@ -154,7 +158,7 @@ def _unsettled(checkpoint: Checkpoint, stable_for: float) -> str:
     return ""
 
 
-def _unfit(checkpoint: Checkpoint, before: list[Step], stable_for: float) -> str:
+def _unfit(checkpoint: Checkpoint | Adapter, before: list[Step], stable_for: float) -> str:
     """Why a readable checkpoint does not join the series, "" when it does."""
     unsettled = _unsettled(checkpoint, stable_for)
     if unsettled:

@@ -67,7 +67,7 @@ class Plane:
 
 
 def plane(matrix: WeightMatrix) -> Plane | None:
-    """The stored rows of a matrix, None where it cannot be read in strips (a scaled tensor of more than two axes)."""
+    """The stored rows of a matrix, None where it cannot be read in strips (a scaled or packed one of more axes)."""
     piece = matrix.piece
     entry = None if piece is None else _two_axes(matrix.source, piece)
     return None if piece is None or entry is None else Plane(entry, piece.cut, piece.part, piece.transposed)
@@ -77,7 +77,7 @@ def _two_axes(entry: TensorEntry, piece: Piece) -> TensorEntry | None:
     """The stored tensor with its axes joined to two, or one expert of it."""
     if piece.expert is None and len(entry.shape) == 2:
         return entry
-    if entry.scale is not None:
+    if entry.scale is not None or entry.packing is not None:
         return None
     if piece.expert is None:
         return replace(entry, shape=flat_shape(entry.shape))

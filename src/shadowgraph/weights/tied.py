@@ -3,6 +3,7 @@
 Here lives: `settle`, which says of every stored embedding whether it is analysed, and as what.
 Not here: names (data), treatment of single tensors (`matrix`). Two names stand for one array when the family ties them
 and the stored bytes are equal, compared at `PLACES` places of each; a model may be declared tied and store two arrays.
+Two names of the same bytes of one file are one array whatever is declared.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from shadowgraph.errors import printable
 from shadowgraph.weights.readers.span import opened, read_span
 from shadowgraph.weights.roles import EMBEDDING, EMBEDDINGS, Family, Place
-from shadowgraph.weights.tensor import TensorEntry
+from shadowgraph.weights.tensor import Packing, TensorEntry
 
 PLACES = 16  # where two arrays are compared: at their first bytes, their last, and between at equal distances
 BLOCK = 1 << 16  # bytes compared at each
@@ -66,20 +67,26 @@ def settle(entries: Iterable[TensorEntry], family: Family, config: dict[str, Any
             settled.places[entry.name] = place._replace(key=entry.name)
     embeddings = [entry for entry, place in usual_first if place.roles[0] == EMBEDDING]
     for entry, place in found:
-        if not tied or place.roles[0] == EMBEDDING:
+        if place.roles[0] == EMBEDDING:
             continue
-        twin = next((other for other in embeddings if same_values(other, entry)), None)
+        twins = embeddings if tied else [other for other in embeddings if _one_span(other, entry)]
+        twin = next((other for other in twins if same_values(other, entry)), None)
         if twin is not None:
             settled.left_out[entry.name] = f"tied to the embedding: {_once(twin)}"
-        elif not embeddings and family.embedding:
+        elif tied and not embeddings and family.embedding:
             embeddings.append(entry)
             settled.places[entry.name] = place._replace(key=family.embedding, roles=(EMBEDDING,))
     return settled
 
 
+def _one_span(first: TensorEntry, second: TensorEntry) -> bool:
+    """Whether two names stand for the same bytes of one file, which says more than any configuration."""
+    return first.size > 0 and (first.file, first.offset, first.size) == (second.file, second.offset, second.size)
+
+
 @lru_cache(maxsize=64)
 def same_values(first: TensorEntry, second: TensorEntry) -> bool:
-    """Whether two stored tensors of one type and shape agree in all sampled bytes, and so do their scales.
+    """Whether two stored tensors of one type and shape agree in all sampled bytes, and so do their scales or parts.
 
     One block of `BLOCK` bytes is read at each of `PLACES` places, whatever the size; both are read whole when they are
     no larger than that in all. The first difference ends it.
@@ -90,10 +97,18 @@ def same_values(first: TensorEntry, second: TensorEntry) -> bool:
     """
     if (first.shape, first.dtype, first.size) != (second.shape, second.dtype, second.size):
         return False
-    if (first.scale is None) != (second.scale is None):
+    if (first.scale is None) != (second.scale is None) or (first.packing is None) != (second.packing is None):
         return False
+    if first.packing is not None and second.packing is not None and first.packing.parts:
+        ours, theirs = dict(first.packing.parts), dict(second.packing.parts)
+        alike = first.packing.numbers == second.packing.numbers and ours.keys() == theirs.keys()
+        return alike and all(same_values(part, theirs[role]) for role, part in ours.items())
     if first.scale is not None and second.scale is not None and not same_values(first.scale.entry, second.scale.entry):
         return False
+    if not _same_packing(first.packing, second.packing):
+        return False
+    if first.packing is not None and first.packing.parts:
+        return True
     if (first.file, first.offset) == (second.file, second.offset):
         return True
     with opened(first.file.path, first.file) as (one, stamp), opened(second.file.path, second.file) as (two, other):
@@ -103,6 +118,16 @@ def same_values(first: TensorEntry, second: TensorEntry) -> bool:
             if a.tobytes() != b.tobytes():
                 return False
     return True
+
+
+def _same_packing(first: Packing | None, second: Packing | None) -> bool:
+    """Whether stored bytes mean the same: packed by one method with one layout, and from parts of the same values."""
+    if first is None or second is None:
+        return first is second
+    if (first.method, first.numbers) != (second.method, second.numbers) or len(first.parts) != len(second.parts):
+        return False
+    pairs = zip(first.parts, second.parts, strict=True)
+    return all(one == other and same_values(a, b) for (one, a), (other, b) in pairs)
 
 
 def _samples(size: int) -> list[tuple[int, int]]:

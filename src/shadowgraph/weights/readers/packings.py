@@ -45,9 +45,12 @@ DECODERS: Mapping[str, str] = {
     "gptq": "packed_integers",
     "awq": "packed_integers",
     "compressed-tensors": "packed_integers",
+    "int8": "packed_integers",
+    "bitsandbytes-8bit": "packed_integers",
+    "mlx": "packed_integers",
     "bitsandbytes-4bit": "packed_codes",
-    "bitsandbytes-8bit": "packed_codes",
     "mxfp4": "packed_codes",
+    "nvfp4": "packed_codes",
 }
 """Method of a packing to the module of this folder that decodes it."""
 
@@ -56,8 +59,8 @@ def decoder(entry: TensorEntry) -> Decoder:
     """The decoder of a packed tensor.
 
     Raises:
-        Defect: a tensor without a packing.
+        Defect: a tensor without packing.
     """
     if entry.packing is None:
-        raise Defect("a tensor without a packing has no decoder", where=printable(entry.name))
+        raise Defect("a tensor without packing has no decoder", where=printable(entry.name))
     return cast(Decoder, import_module(f"shadowgraph.weights.readers.{DECODERS[entry.packing.method]}"))

@@ -6,10 +6,12 @@ Not here: any decision to accept. A file is accepted by its parser alone.
 
 from __future__ import annotations
 
+_PICKLES = "a plain pickle can run code and is never opened; save it with torch 1.6 or later, or as safetensors"
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "a torch file of before version 1.6, a plain pickle", _PICKLES),
     (b"version https://git-lfs", "a Git LFS pointer", "run git lfs pull"),
     (b"PK\x05\x06", "an empty zip archive", "download it again"),
-    (b"GGUF", "a GGUF file", "convert it to safetensors"),
+    (b"GGUF", "a GGUF file", "give it the ending .gguf"),
     (b"\x93NUMPY", "a numpy array", "convert it to safetensors"),
     (b"\x1f\x8b", "gzip data", "unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
@@ -33,9 +35,14 @@ def _archive(head: bytes) -> tuple[str, str]:
     if member.endswith(_TORCH_MEMBERS):
         return (
             "content is a zip archive of torch, a pickle with data",
-            "pickles can run code and are never opened; convert it to safetensors",
+            "give it the ending .bin, under which only torch's weights-only loader reads it",
         )
     return "content is a zip archive", "unpack it first, or convert it to safetensors"
+
+
+def is_safetensors(head: bytes) -> bool:
+    """Whether a file of another name begins as a safetensors file does."""
+    return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= 100_000_000
 
 
 def foreign_content(head: bytes) -> tuple[str, str] | None:
@@ -53,7 +60,7 @@ def foreign_content(head: bytes) -> tuple[str, str] | None:
         if head.startswith(magic):
             return f"content is {kind}", advice
     if len(head) > 2 and head[0] == 0x80 and head[1] in range(2, 6):
-        return "content is a pickle", "pickles can run code and are never opened; convert it to safetensors"
+        return "content is a pickle", _PICKLES
     if head[257:262] == b"ustar":
         return "content is a tar archive", "unpack it first"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

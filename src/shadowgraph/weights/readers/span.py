@@ -1,7 +1,8 @@
 """Spans of a regular file, read by position.
 
-Here live: opening without hanging, the stamp of a file, and exact reads at an offset.
-Not here: what the bytes mean. Nothing is ever mapped into memory: a file cut under a map kills the process.
+Here live: opening without hanging, the stamp of a file, exact reads at an offset, and the files that fill as they are
+read. Not here: what the bytes mean, where missing ones come from (see `hub`). Nothing is ever mapped into memory: a
+file cut under a map kills the process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +29,52 @@ _KINDS = (
     (stat.S_ISSOCK, "a socket"),
 )
 _RETRIES = 3
+MARK = ".shadowgraph-mirror"
+"""A file of this name says that what lies beside it is only here in parts."""
+_UNCHANGING = 0  # the time of a file that fills: what it stands for does not change when its bytes come
+
+
+class Supply(Protocol):
+    """What brings the bytes of a file that lies here only in parts."""
+
+    def fill(self, first: int, last: int, /) -> None:
+        """Write the bytes from `first` up to `last` − 1 into the file, where they are not there yet.
+
+        Raises:
+            CheckpointError: they are not what they should be.
+            EnvironmentFault: they cannot be brought.
+        """
+        ...
+
+
+_SUPPLIES: dict[Path, Supply] = {}
+
+
+def supply(path: Path, source: Supply) -> None:
+    """Let a file be filled from a source where it is read, in this process."""
+    _SUPPLIES[path] = source
 
 
 def _stamp(path: Path, status: os.stat_result) -> Stamp:
     for test, kind in _KINDS:
         if test(status.st_mode):
             raise CheckpointError(f"not a regular file but {kind}", where=str(path))
-    return Stamp(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    modified = _UNCHANGING if path in _SUPPLIES else status.st_mtime_ns
+    return Stamp(path, status.st_dev, status.st_ino, status.st_size, modified)
+
+
+def _require_whole(path: Path, status: os.stat_result) -> None:
+    """Refuse a file of a mirror that is opened by its path: the parts that were not fetched would be read as zeros."""
+    if path in _SUPPLIES:
+        return
+    holes = status.st_blocks * 512 < status.st_size  # then it may be such a file under another name
+    beside = os.path.dirname(os.path.realpath(path) if holes else path)
+    if os.path.lexists(os.path.join(beside, MARK)):
+        raise CheckpointError(
+            "the file is kept only in parts, as far as it was read from the hub",
+            where=str(path),
+            hint="give the address that begins with hf://",
+        )
 
 
 def fault(error: OSError, path: Path) -> CheckpointError | EnvironmentFault:
@@ -59,7 +100,7 @@ def opened(path: Path, stamp: Stamp | None = None) -> Generator[tuple[int, Stamp
         The descriptor and the stamp.
 
     Raises:
-        CheckpointError: not a regular file, absent, or changed since `stamp` was taken.
+        CheckpointError: not a regular file, absent, here only in parts, or changed since `stamp` was taken.
         EnvironmentFault: no permission, or the machine cannot read it.
     """
     try:
@@ -70,7 +111,9 @@ def opened(path: Path, stamp: Stamp | None = None) -> Generator[tuple[int, Stamp
     except ValueError as error:
         raise CheckpointError("the path holds a NUL character", where=str(path)) from error
     try:
-        seen = _stamp(path, os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        seen = _stamp(path, status)
+        _require_whole(path, status)
         require_unchanged(seen, stamp)
         yield descriptor, seen
     finally:
@@ -111,7 +154,7 @@ def read_span(descriptor: int, stamp: Stamp, offset: int, size: int) -> NDArray[
 def read_into(descriptor: int, stamp: Stamp, offset: int, buffer: NDArray[np.uint8]) -> None:
     """Fill a buffer from `offset` with `preadv`.
 
-    Short reads continue; an input/output error is tried three times.
+    Short reads continue; an input/output error is tried three times. What a mirror lacks is fetched first.
 
     Args:
         descriptor: an open file.
@@ -120,10 +163,13 @@ def read_into(descriptor: int, stamp: Stamp, offset: int, buffer: NDArray[np.uin
         buffer: contiguous bytes to fill.
 
     Raises:
-        CheckpointError: the file ends early.
-        EnvironmentFault: the device refuses.
+        CheckpointError: the file ends early, or the hub's is no longer the same.
+        EnvironmentFault: the device refuses, or the hub cannot be reached.
     """
     view, size = buffer.data, buffer.size
+    source = _SUPPLIES.get(stamp.path)
+    if source is not None:
+        source.fill(offset, offset + size)
     done = failures = 0
     while done < size:
         try:

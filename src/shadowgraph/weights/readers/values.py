@@ -21,7 +21,8 @@ from shadowgraph.weights.readers.span import current_stamp, opened, read_into, r
 from shadowgraph.weights.tensor import ELEMENT_TYPES, FLOAT8, Scale, TensorEntry
 
 _WIDER = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
-UNPACKED = 1 << 20  # elements of a packed tensor decoded at a time
+UNPACKED = 1 << 18  # elements of a packed tensor decoded at a time
+SPARSE = 4  # of so many lines decoded together one must be wanted
 PIECE = 1 << 20  # bytes decoded at a time: they and their float64 values fit into a core's cache
 
 Rows = tuple[int, int]
@@ -201,16 +202,57 @@ def _unpacked(
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """`_pieces` of a packed tensor: whole lines of the last axis, as the decoder of its packing gives them."""
     read, width = decoder(entry).decode, max(1, entry.shape[-1])
-    step = max(1, UNPACKED // width)
     done = 0
+    if any(place % width for span in spans for place in span):
+        yield from _within_lines(entry, spans, into)
+        return
+    for wanted in _together([(start // width, end // width) for start, end in spans], max(1, UNPACKED // width)):
+        first, last = wanted[0][0], wanted[-1][1]
+        values = read(entry, first, last)
+        if len(wanted) > 1:
+            values = np.concatenate([values[start - first : end - first] for start, end in wanted])
+        values = values.reshape(-1)
+        if into is not None:
+            into[done : done + values.size] = values
+        yield done, values
+        done += values.size
+
+
+def _within_lines(
+    entry: TensorEntry, spans: Sequence[Rows], into: NDArray[np.float64] | None
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """`_unpacked` of spans that begin or end within a line, as those of a vector do."""
+    read, width = decoder(entry).decode, max(1, entry.shape[-1])
+    done, step = 0, max(1, UNPACKED // width)
     for start, end in spans:
-        for first in range(start // width, end // width, step):
-            last = min(first + step, end // width)
-            values = read(entry, first, last).reshape(-1)
+        lines = -(-end // width)
+        for first in range(start // width, lines, step):
+            values = read(entry, first, min(first + step, lines)).reshape(-1)
+            values = values[max(start - first * width, 0) : end - first * width]
             if into is not None:
                 into[done : done + values.size] = values
             yield done, values
             done += values.size
+
+
+def _together(runs: Sequence[Rows], most: int) -> Iterator[list[Rows]]:
+    """Runs of lines cut to at most `most`, and short ones that lie close joined: a decoder is called once for all.
+
+    Lines between them are decoded in vain, at most `SPARSE` times as many as are wanted.
+    """
+    held: list[Rows] = []
+    wanted = 0
+    for start, end in runs:
+        for first in range(start, end, most):
+            last = min(first + most, end)
+            reach = last - held[0][0] if held else 0
+            if held and (first < held[-1][1] or reach > min(most, SPARSE * (wanted + last - first))):
+                yield held
+                held, wanted = [], 0
+            held.append((first, last))
+            wanted += last - first
+    if held:
+        yield held
 
 
 def _decode(raw: NDArray[np.uint8], dtype: str, out: NDArray[np.float64]) -> None:
@@ -271,6 +313,8 @@ class _Factors:
         last = max(-(-max(span[1] for span in spans) // block), first)
         each = math.prod(scale.grid[1:])
         stored = scale.entry
+        if stored.packing is not None:
+            raise CheckpointError("the scale does not lie in order", where=_place(stored), hint="save it again")
         width = ELEMENT_TYPES[stored.dtype].bits // 8
         raw = np.empty((last - first) * each * width, dtype=np.uint8)
         with opened(stored.file.path, stored.file) as (descriptor, stamp):
