@@ -2,7 +2,8 @@
 
 Here lives: the text of these pages. Not here: any number; those stand in the study's result.json. Run it with
 `python docs/build_results.py STUDY_FOLDER NAME`; with `python docs/build_results.py NAME` it writes the page again from
-the result.json kept in docs/results/NAME. What was done otherwise than planned stands, written by hand, in
+the result.json kept in docs/results/NAME, and with `python docs/build_results.py --seal NAME` the digests of the
+records kept there, once they are known to be right. What was done otherwise than planned stands, written by hand, in
 docs/results/NAME/deviations.md.
 """
 
@@ -17,11 +18,19 @@ from shadowgraph.report import contrasts, tables
 from shadowgraph.report.plates import Plate
 from shadowgraph.report.record import Record, open_result
 from shadowgraph.report.report import level_of, plates_of, standalone
+from shadowgraph.study.roster import write_roster
+from shadowgraph.study.seal import seal_records
 
 RESULTS = Path(__file__).resolve().parent / "results"
 RECIPES = RESULTS.parents[1] / "recipes"
 NOTICE = "<!-- Written by docs/build_results.py from {name}/result.json; run the script, do not edit this page. -->"
-KEPT = ("plan.json", "matched.json", "base*/record.json", "runs/*/record.json")  # what a study resumes from
+KEPT = (
+    "plan.json",
+    "matched.json",
+    "suite/roster.json",
+    "base*/record.json",
+    "runs/*/record.json",
+)  # what a study resumes from
 FIRST = {"endpoints", "spectra"}  # of these figures the first panel says enough here
 
 
@@ -97,14 +106,16 @@ def _origin(name: str, study: Record) -> str:
 def _answer(study: Record, answer: Record) -> list[str]:
     """The answer, its claim level and the claims one by one."""
     level, meaning = level_of(answer)
-    said = " ".join(_text(sentence) for sentence in answer.texts("sentences")) or "The result states no answer."
+    told = {claim.text("sentence") for claim in answer.records("claims")} if tables.several(study) else set[str]()
+    further = " ".join(_text(sentence) for sentence in answer.texts("sentences") if sentence not in told)
+    said = further if further or told else "The result states no answer."
     claims = [
         f"**{_text(claim.text('name', 'unnamed'))}** ({_text(claim.text('claim_level', 'no level'))}): "
         f"{_text(claim.text('sentence'))}"
         for claim in answer.records("claims")
     ]
     blocks = ["## Answer", f"**Claim level {level}**: {meaning}.", said]
-    return [*blocks, _items(claims, "", safe=True)] if tables.several(study) else blocks
+    return [blocks[0], blocks[1], _items(claims, "", safe=True), said] if tables.several(study) else blocks
 
 
 def _figure(name: str, plate: Plate, study: Record) -> list[str]:
@@ -178,9 +189,11 @@ def publish(folder: Path | None, name: str, into: Path = RESULTS) -> Path:
             old.unlink()
         write_bytes(kept / "result.json", (folder / "result.json").read_bytes())
         write_bytes(kept / "plan.json", (folder / "plan.json").read_bytes())
+        write_roster(folder / "suite")
         for pattern in KEPT:
             for file in sorted(folder.glob(pattern)):
                 write_bytes(kept / "records" / file.relative_to(folder), file.read_bytes())
+        seal_records(kept / "records")
     for old in (kept / "figures").glob("*.svg"):
         old.unlink()
     for file, text in pictures(study, plates).items():
@@ -199,8 +212,11 @@ def deviations_of(kept: Path) -> str | None:
 def main(arguments: Sequence[str]) -> int:
     """Publish the study named on the command line."""
     if len(arguments) not in {1, 2} or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", arguments[-1]):
-        sys.stderr.write("usage: python docs/build_results.py [STUDY_FOLDER] NAME\n")
+        sys.stderr.write("usage: python docs/build_results.py [STUDY_FOLDER | --seal] NAME\n")
         return 2
+    if arguments[0] == "--seal":
+        sys.stdout.write(f"{seal_records(RESULTS / arguments[-1] / 'records')} files sealed\n")
+        return 0
     folder = Path(arguments[0]) if len(arguments) == 2 else None
     sys.stdout.write(f"{publish(folder, arguments[-1])}\n")
     return 0

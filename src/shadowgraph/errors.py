@@ -67,10 +67,18 @@ class ShadowgraphError(Exception):
 
 
 class SpecError(ShadowgraphError):
-    """The user's command line or specification file is wrong (exit 2)."""
+    """The user's command line or specification file is wrong (exit 2).
+
+    Where a file has several faults, `faults` holds all of them, each with its key.
+    """
 
     exit_code = 2
     label = "spec error"
+    faults: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """The same fault as plain data for `--json`, with all faults of a file that has several."""
+        return super().as_dict() | ({"faults": list(self.faults)} if self.faults else {})
 
 
 class CheckpointError(ShadowgraphError):

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from statistics import fmean
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,8 @@ import report_sources as sample
 from shadowgraph.errors import DataError
 from shadowgraph.report.record import Record
 from shadowgraph.report.report import plates_of
+from shadowgraph.scores.suite import write_suite
+from shadowgraph.study.seal import require_sealed
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 KEPT = sorted(path.parent.name for path in (DOCS / "results").glob("*/result.json"))
@@ -39,6 +42,8 @@ def _study(folder: Path, result: dict[str, Any]) -> Path:
         (folder / name / "record.json").write_text(json.dumps({"arm": name}), encoding="utf-8")
     (folder / "plan.json").write_text(json.dumps({"plan_hash": result["plan_hash"]}), encoding="utf-8")
     (folder / "matched.json").write_text("{}", encoding="utf-8")
+    row = {"id": "a", "family": "f", "group": "g", "context": "?", "continuations": ["x", "y"], "gold": 0}
+    write_suite({"quiz": [row]}, folder / "suite")
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
     return folder
 
@@ -51,12 +56,32 @@ def test_a_committed_page_is_the_one_its_result_gives(builder: ModuleType, name:
     assert (DOCS / "results" / f"{name}.md").read_text("utf-8") == wanted, f"run docs/build_results.py {name}"
 
 
+@pytest.mark.parametrize("name", KEPT)
+def test_committed_records_are_those_of_their_manifest(name: str) -> None:
+    """And K of every run is that of its own slots."""
+    records = DOCS / "results" / name / "records"
+    names = [path.relative_to(records).as_posix() for path in records.rglob("*.json")]
+    require_sealed(records, [one for one in names if one != "digests.json"])
+    for path in records.glob("runs/*/record.json"):
+        record = json.loads(path.read_text("utf-8"))
+        slots = [fmean(k for _, k in layers) for layers in record["per_slot"].values()]
+        assert record["K"] == pytest.approx(fmean(slots), rel=1e-6), path
+
+
 def test_publishing_writes_page_figures_and_records_but_no_weights(builder: ModuleType, tmp_path: Path) -> None:
     folder = _study(tmp_path / "study", sample.small())
     page = builder.publish(folder, "benchmarks", tmp_path / "results").read_text("utf-8")
     kept = tmp_path / "results" / "benchmarks"
     records = sorted(str(path.relative_to(kept / "records")) for path in kept.rglob("records/**/*.json"))
-    assert records == ["base/record.json", "matched.json", "plan.json", "runs/covering-0/record.json"]
+    assert records == [
+        "base/record.json",
+        "digests.json",
+        "matched.json",
+        "plan.json",
+        "runs/covering-0/record.json",
+        "suite/roster.json",
+    ]
+    require_sealed(kept / "records", [name for name in records if name != "digests.json"])
     assert (kept / "result.json").read_bytes() == (folder / "result.json").read_bytes()
     linked = re.findall(r"\]\(benchmarks/(figures/[^)]*)\)", page)
     assert sorted(linked) == sorted(str(path.relative_to(kept)) for path in (kept / "figures").glob("*.svg"))
@@ -80,6 +105,14 @@ def test_the_page_states_level_answer_doubts_and_limits(builder: ModuleType) -> 
     assert not re.search(r"\b(nan|None,|True|False)\b", page)
     widths = [line.count("|") - line.count("\\|") for line in page.splitlines() if line.startswith("| ")]
     assert min(widths) > 2
+
+
+def test_the_sentence_of_a_claim_is_told_once(builder: ModuleType) -> None:
+    result = sample.small()
+    claim = result["answer"]["claims"][0]
+    result["answer"]["sentences"] = [claim["sentence"], "And a further one."]
+    answer = _page(builder, "benchmarks", result).split("## Answer")[1].split("##")[0]
+    assert answer.count(claim["sentence"]) == answer.count("And a further one.") == 1
 
 
 def test_deviations_stand_on_the_page(builder: ModuleType) -> None:

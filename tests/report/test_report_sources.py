@@ -20,6 +20,7 @@ from shadowgraph.report.plates import REST, groups_of, legend_of, styles_of
 from shadowgraph.report.record import Record
 from shadowgraph.report.report import plates_of, render_study
 from shadowgraph.report.strata import label_plate
+from shadowgraph.report.tests_text import number_of
 from shadowgraph.report.text import study_table
 from shadowgraph.report.training import training_plate
 
@@ -69,7 +70,7 @@ def test_primaries_come_first_with_what_was_expected_of_them() -> None:
     names = [str(row[0].text) for row in contrasts.claim_table(Record(sample.study())).rows]
     assert names == [sample.BREADTH, sample.NOVELTY, sample.LABEL, sample.DOSE, "blocked − mixed"]
     text = _text()
-    assert "expected positive: not so" in text
+    assert "expected positive: sign not as expected, not confirmed" in text
     assert "either sign expected" in text
     assert re.search(r"\+0\.310 \[\+0\.260, \+0\.370\].{0,90}Holm = 0\.024", text)
 
@@ -133,6 +134,65 @@ def test_pooling_that_reverses_the_link_is_called_so() -> None:
     same = sample.study()
     same["link"][0]["signs_differ"] = False
     assert "mislead" not in link_plate(Record(same), styles_of(Record(same))).caption
+
+
+@pytest.mark.parametrize(
+    ("within", "pooled", "told"),
+    [
+        (0.01, 0.02, "differ"),
+        (0.6, 0.4, "neither shows"),
+        (0.01, 0.4, "only inside arms shows"),
+        (None, 0.01, "only pooled shows"),
+    ],
+)
+def test_signs_differ_only_where_both_correlations_are_told_apart_from_zero(
+    within: float | None, pooled: float, told: str
+) -> None:
+    study = sample.study()
+    link = study["link"][0] | {"signs_differ": True}
+    study["link"] = [link | {"within": link["within"] | {"p": within}, "pooled": link["pooled"] | {"p": pooled}}]
+    plate = link_plate(Record(study), styles_of(Record(study)))
+    assert plate.shown[0][1].rows[0][-1].text == told
+    assert ("mislead" in plate.caption) == (told == "differ")
+
+
+@pytest.mark.parametrize(
+    ("met", "p", "adjusted", "told"),
+    [
+        (True, 0.6, None, "sign as expected, not confirmed"),
+        (True, 0.03, 0.06, "sign as expected, not confirmed"),
+        (True, 0.01, 0.02, "as expected"),
+        (False, 0.6, None, "sign not as expected, not confirmed"),
+        (False, 0.01, None, "not so"),
+    ],
+)
+def test_a_sign_is_as_expected_only_where_the_test_confirms_it(
+    met: bool, p: float, adjusted: float | None, told: str
+) -> None:
+    test = {"expected": "positive", "as_expected": met, "p": p, "p_adjusted": adjusted, "level": 0.95}
+    assert contrasts.expectation(Record(test)).text == f"expected positive: {told}"
+
+
+def test_no_interval_is_claimed_where_there_is_none_and_no_spread_of_one_draw() -> None:
+    row = {"estimate": 0.1, "p": 0.00001, "level": 0.95, "interval": None, "n": [2, 3]}
+    assert number_of(Record(row)) == "+0.100 (no interval), p < 0.0001, n = 2 + 3"
+    study = sample.study()
+    assert "Mean ± sd over draws" in study_table(study)
+    study["design"] = {**study.get("design", {}), "draws": 1}
+    assert "Mean ±" not in study_table(study)
+    assert "One draw an arm" in study_table(study)
+    assert "Mean ±" not in render_study(study)
+
+
+def test_the_power_table_says_by_what_method_and_of_what_spread() -> None:
+    study = sample.study()
+    study["power"][0] |= {"method": "simulation", "spread_of": "differences inside draws"}
+    study["power"][1] |= {"method": "t formula", "spread_of": "slopes"}
+    table = contrasts.power_table(Record(study))
+    at = {name: place for place, name in enumerate(table.names)}
+    assert [row[at["method"]].text for row in table.rows] == ["simulation", "t formula", "—"]
+    assert [row[at["both sd are of"]].text for row in table.rows][:2] == ["differences inside draws", "slopes"]
+    assert "simulation of the test itself" not in table.note
 
 
 def test_power_says_what_was_within_reach() -> None:

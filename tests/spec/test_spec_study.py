@@ -67,6 +67,43 @@ def test_mistakes_are_named_by_key(path: str, value: Any, message: str) -> None:
     assert caught.value.exit_code == 2
 
 
+def claim(**keys: Any) -> dict[str, Any]:
+    given = {"arms": ["aligned", "random"], "margin": 0.05, "outside_margin": 0.05, "origin": "a study of doses"}
+    return given | keys
+
+
+@pytest.mark.parametrize(
+    ("equivalence", "message"),
+    [
+        (claim(origin="a guess"), "key 'analysis.equivalence.origin': String should have at least 10 characters"),
+        ([claim(origin="a guess")], "key 'analysis.equivalence[0].origin': String should have at least 10 characters"),
+        ([claim(), claim(margin=-1.0)], "key 'analysis.equivalence[1].margin': Input should be greater than 0"),
+        (claim(marginn=1.0), "the key 'analysis.equivalence.marginn' is unknown; did you mean 'margin'?"),
+        (3, "key 'analysis.equivalence': Input should be a valid dictionary or instance of Equivalence, or Input"),
+    ],
+)
+def test_of_a_key_of_several_kinds_the_kind_that_was_meant_is_told(equivalence: Any, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        validate(change("analysis.equivalence", equivalence), StudySpec, "my.toml")
+    assert message in str(caught.value)
+    assert caught.value.as_dict()["faults"] == [caught.value.found]
+
+
+def test_every_fault_is_told_with_its_key_five_in_words_and_all_as_data() -> None:
+    tree = values()
+    tree["training"] |= {"stpes": 3, "steps": 0, "batch": 0, "base_steps": 0, "learning_rate": -1.0, "warmup_steps": -1}
+    tree["analysis"]["equivalence"] = claim(origin="a guess")
+    with pytest.raises(SpecError) as caught:
+        validate(tree, StudySpec, "my.toml")
+    text, data = str(caught.value), caught.value.as_dict()["faults"]
+    assert isinstance(data, list)
+    assert len(data) == 7
+    assert text.startswith("my.toml: the key 'training.stpes' is unknown; did you mean 'steps'?; also key 'training.")
+    assert sum(one in text for one in data) == 5
+    assert text.endswith("; and 2 more")
+    assert "Input should be a valid tuple" not in "".join(data)
+
+
 def test_files_that_are_no_toml_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("a = \n")
     (tmp_path / "b.toml").write_bytes(b"\xff")

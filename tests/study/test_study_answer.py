@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shadowgraph.study.answer import (
+    against_in_words,
     answer,
     claim_level,
     exception_in_words,
@@ -143,4 +144,27 @@ def test_doubts_follow_from_numbers() -> None:
     assert "base_loss beyond the calipers" in found[2]
     assert "no support" in found[3]
     assert would_change([row(0.5, 0.01)], [], [], [power], None) == [found[-1]]
+    bare = exception_in_words(turned | {"interval": None, "firm": False})
+    assert bare == "a - b: K_emb -0.300, against +0.080, no interval"
     assert exception_in_words(turned) == "a - b: K_emb -0.300, against +0.080, and its interval leaves out 0"
+
+
+def test_of_a_primary_that_found_nothing_it_is_said_first_that_signs_mean_little() -> None:
+    turned = row(-0.3, 0.01, endpoint="K_emb", firm=True, against=0.08)
+    said = against_in_words([turned], [row(0.08, 0.6)], 0.05)
+    assert said[0].startswith("a - b: the primary test itself is not told apart from 0 (p = 0.6)")
+    assert said[1:] == against_in_words([turned], [row(0.08, 0.01)], 0.05) == [exception_in_words(turned)]
+    assert len(against_in_words([turned], [row(0.08, 0.03, p_adjusted=0.06)], 0.05)) == 2
+    assert against_in_words([], [row(0.08, 0.6)], 0.05) == []
+
+
+def test_of_a_label_alone_the_unit_is_the_corpus() -> None:
+    text = " ".join(limits(1, [], None, 10, FACTS | {"corpora": 81, "test_draws": False}))
+    assert "The unit is the corpus (81 of them" in text
+    assert "corpus draw (" not in text
+
+
+def test_a_base_that_was_trained_on_the_sources_of_arms_is_not_said_to_know_nothing() -> None:
+    told = limits(5, [], "b", 10, FACTS | {"base_loss": (7.5, 7.9, 7.62), "in_base": True})[0]
+    assert "knows nothing" not in told
+    assert "has learned little" in told

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from study_made import SLOPE, evidence_of, noise, record_of, spec_of
 
 from shadowgraph.seeds import generator
@@ -95,6 +96,7 @@ def test_levels_of_draws_are_no_spread_of_a_blocked_trend() -> None:
     still, moved = (powers.of_trend(trend_of(), runs_of(design="blocked", base_sd=sd)) for sd in (0.0, 5.0))
     assert moved["sd"] == pytest.approx(still["sd"])
     assert moved["detectable"] == pytest.approx(still["detectable"])
+    assert (moved["spread_of"], moved["method"]) == (powers.OF_SLOPES, powers.T_SLOPE)
     free = powers.of_trend(trend_of(), runs_of(design="independent", base_sd=5.0))
     assert float(str(free["detectable"])) > 20 * float(str(moved["detectable"]))
 
@@ -115,8 +117,25 @@ def test_the_slope_said_to_be_detectable_is_found_in_four_of_five(design: str, d
     """The slope of a made study, in spreads of that study; .8 ± 3.5 standard errors, and .02 for the t."""
     found = powers.of_trend(trend_of(), runs_of(design=design, draws=draws, base_sd=0.0))
     assert found["status"] == "ok"
-    slope = float(str(found["detectable"])) / float(str(found["sd"]))
+    # The observed sd of a blocked trend is that of slopes of draws: in units of a draw it is √Σ(x − mean x)² as large.
+    wide = np.sqrt(np.sum((np.array(LEVELS) - np.mean(LEVELS)) ** 2)) if design == "blocked" else 1.0
+    slope = float(str(found["detectable"])) / (float(str(found["sd"])) * wide)
     assert rejected(design, draws, slope, trials) == pytest.approx(0.8, abs=3.5 * np.sqrt(0.16 / trials) + 0.02)
+
+
+def test_the_spread_of_a_blocked_trend_is_that_of_the_slopes_of_its_draws() -> None:
+    """By numpy's own fit of a line a draw, the degrees of the test, and the planned sd in the same terms."""
+    runs = runs_of(design="blocked", base_sd=2.0, slope=0.3)
+    table = np.array(doses.used(trend_of(), runs))
+    slopes = np.polyfit(LEVELS, table, 1)[0]
+    found = powers.of_trend(trend_of(), runs)
+    assert found["sd"] == pytest.approx(slopes.std(ddof=1))
+    freedom = slopes.size * (len(LEVELS) - 1) - 1
+    reach = scipy.stats.t.ppf(0.975, freedom) + scipy.stats.t.ppf(0.8, freedom)
+    assert found["detectable"] == pytest.approx(reach * slopes.std(ddof=1) / np.sqrt(slopes.size))
+    stream = generator(12, "planned")
+    simulated = np.polyfit(LEVELS, stream.normal(size=(len(LEVELS), 40_000)), 1)[0].std()
+    assert found["planned_factor"] == pytest.approx(simulated, rel=0.02)
 
 
 def test_too_few_exchanges_detect_nothing() -> None:

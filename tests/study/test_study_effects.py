@@ -114,6 +114,15 @@ def test_draws_needed_inside_draws_are_those_of_the_paired_test() -> None:
     assert found > (draws_needed(sd / np.sqrt(2), shift, 0.05) or 0)
 
 
+def test_a_claim_says_its_method_and_where_each_margin_is_from() -> None:
+    units = {"0": 1.0, "1": 1.1, "2": 0.9}
+    claim = Equivalence(arms=("a", "b"), margin=0.2, outside_margin=0.3, origin="made up for a test")
+    for blocked, told in ((True, "differences inside draws"), (False, "Welch")):
+        rows = equivalence(claim, dict.fromkeys(("K", "outside_loss"), (units, units)), alpha=0.05, blocked=blocked)
+        assert all(str(row["method"]).startswith("TOST on means") and told in str(row["method"]) for row in rows)
+        assert [row["origin"] for row in rows] == ["made up for a test", "the key outside_margin of the plan"]
+
+
 def test_a_claim_without_numbers_is_not_shown() -> None:
     (row, _) = equivalence(claim(0.05), {"K": ({}, {}), "outside_loss": ({}, {})}, alpha=0.05, blocked=False)
     assert (row["equivalent"], row["status"], row["interval"]) == (False, "no_number", None)

@@ -15,6 +15,7 @@ from study_material import write_material
 
 from shadowgraph.artifact import exclusive
 from shadowgraph.seeds import generator
+from shadowgraph.study.seal import seal_records
 
 TINY = Path(__file__).with_name("tiny.toml")
 KILLS = 4
@@ -280,6 +281,68 @@ def test_from_records_alone_the_result_is_the_same_and_nothing_is_trained(source
         assert (again / name).read_bytes() == (sourced / "out" / name).read_bytes(), name
     assert not (again / "corpus").exists()
     assert not list(again.rglob("*.safetensors"))
+
+
+def test_from_records_alone_the_result_is_the_same_where_the_data_are_not(sourced: Path) -> None:
+    """The study file in another folder, without a document beside it."""
+    bare = sourced / "bare"
+    bare.mkdir()
+    spec = Path(shutil.copy(sourced / "tiny-sources.toml", bare))
+    assert call("study", "run", spec, "--output", bare / "none").returncode == 3
+    done = call("study", "run", spec, "--output", bare / "out", "--records", sourced / "records")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("the data are not here") == 1
+    for name in ("result.json", "report.html"):
+        assert (bare / "out" / name).read_bytes() == (sourced / "out" / name).read_bytes(), name
+    part = Path(shutil.copytree(sourced / "records", bare / "part"))
+    (part / "runs" / "known-1" / "record.json").unlink()
+    refused = call("study", "run", spec, "--output", bare / "lacks", "--records", part)
+    assert refused.returncode == 3
+    assert "fields.jsonl: no such file; named in sources 'fields'.files" in refused.stderr
+    held = json.loads((part / "plan.json").read_text())
+    held["spec"]["study"]["seed"] += 1
+    (part / "plan.json").write_text(json.dumps(held))
+    other = call("study", "run", spec, "--output", bare / "other", "--records", part)
+    assert "no such file" in other.stderr
+
+
+def test_records_without_a_roster_give_all_but_the_scores_where_the_data_are_not(sourced: Path) -> None:
+    bare = sourced / "unscored"
+    bare.mkdir()
+    spec = Path(shutil.copy(sourced / "tiny-sources.toml", bare))
+    records = Path(shutil.copytree(sourced / "records", bare / "records"))
+    shutil.rmtree(records / "suite")
+    seal_records(records)
+    done = call("study", "run", spec, "--output", bare / "out", "--records", records)
+    assert done.returncode == 0, done.stderr
+    found, whole = result_of(bare / "out"), result_of(sourced / "out")
+    assert found["scores"] == []
+    assert whole["scores"]
+    assert "Scores of benchmarks are left out" in found["limits"][0]
+    assert {key for key in whole if found[key] != whole[key]} == {"scores", "limits"}
+
+
+def test_changed_records_and_changed_results_are_refused(sourced: Path) -> None:
+    spec, lie = sourced / "tiny-sources.toml", Path(shutil.copytree(sourced / "records", sourced / "lie"))
+    path = lie / "runs" / "new-0" / "record.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"K": record["K"] - 0.3}))
+    refused = call("study", "run", spec, "--output", sourced / "lied", "--records", lie)
+    assert refused.returncode == 3
+    assert "new-0/record.json: is not what was written" in refused.stderr
+    seal_records(lie)
+    refused = call("study", "run", spec, "--output", sourced / "lied", "--records", lie)
+    assert "its own slots give" in refused.stderr
+    out = Path(shutil.copytree(sourced / "out", sourced / "changed"))
+    result = result_of(out)
+    (out / "result.json").write_text(json.dumps(result | {"question": "Another?"}))
+    for verb in (("run", spec, "--output", out), ("report", out)):
+        refused = call("study", *verb)
+        assert refused.returncode == 3
+        assert "result.json was changed since the study ended; delete" in refused.stderr
+    status = call("study", "status", out)
+    assert "changed" in status.stdout
+    assert "result.json was changed since the study ended" in status.stdout
 
 
 def test_only_the_run_without_a_record_is_trained(sourced: Path) -> None:

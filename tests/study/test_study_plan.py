@@ -174,3 +174,26 @@ def test_parameters_are_those_of_the_model() -> None:
 def test_first_light_keeps_its_plan() -> None:
     recipe = Path(__file__).parents[2] / "recipes" / "first-light.toml"
     assert freeze(recipe).hash == "7678be900d254713"
+
+
+def test_a_plan_says_what_holm_leaves_within_reach(tmp_path: Path) -> None:
+    """Five against five: 2/252 alone; four tests of it reach .032, seven no alpha of .05."""
+    more = "".join(
+        f'[[analysis.contrasts]]\nname = "c{n}"\npairs = [["aligned", "random"]]\nrole = "primary"\n' for n in range(6)
+    )
+    few = more.split('[[analysis.contrasts]]\nname = "c3')[0]
+    for text, told in (
+        (few, "Holm over 4 primary tests: the smallest p that a single one can have is 0.032"),
+        (more, "is 0.056, above alpha 0.05: no test of this family can reach alpha"),
+    ):
+        spec = variant(tmp_path, "draws = 2", "draws = 5")
+        spec.write_text(spec.read_text() + text)
+        assert told in "\n".join(describe(freeze(spec)))
+    assert "Holm" not in "\n".join(describe(freeze(TINY)))
+
+
+def test_a_plan_says_which_runs_of_its_rate_grid_enter_no_test(tmp_path: Path) -> None:
+    spec = write_material(tmp_path)
+    assert "no contrast or label compares new at those rates" in "\n".join(describe(freeze(spec)))
+    spec.write_text(spec.read_text().replace('arms = ["new"]', 'arms = ["new", "known"]'))
+    assert "at those rates" not in "\n".join(describe(freeze(spec)))

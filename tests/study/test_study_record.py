@@ -27,6 +27,7 @@ from shadowgraph.study.record import (
     records_of,
     write_record,
 )
+from shadowgraph.study.seal import seal_records
 
 TINY = Path(__file__).with_name("tiny.toml")
 PLAN = freeze(TINY)
@@ -137,7 +138,7 @@ def test_records_travel_and_only_what_is_missing_is_missing(tmp_path: Path) -> N
     (layout.base / "run" / "weights").write_text("heavy")
     assert export_records(layout, spec, tmp_path / "records") == 7
     names = {path.relative_to(tmp_path / "records").parts[0] for path in (tmp_path / "records").rglob("*")}
-    assert names == {"plan.json", "matched.json", "base", "runs"}
+    assert names == {"plan.json", "matched.json", "base", "runs", "digests.json"}
     assert not (tmp_path / "records" / "base" / "run").exists()
     again = Layout(tmp_path / "again")
     claim_folder(PLAN, again.root)
@@ -163,6 +164,7 @@ def test_records_of_another_plan_or_another_proof_are_refused(tmp_path: Path) ->
     with pytest.raises(DataError, match="not proven matched together"):
         import_records(layout, spec, tmp_path / "records")
     (tmp_path / "records" / "runs" / "random-0" / "record.json").write_text('{"schema_version": "1.1", "run": "x"}')
+    seal_records(tmp_path / "records")
     layout.matched.unlink()
     with pytest.raises(DataError, match=r"random-0.*not of the run"):
         import_records(layout, spec, tmp_path / "records")

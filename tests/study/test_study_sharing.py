@@ -151,6 +151,11 @@ def test_the_spread_of_a_star_is_that_inside_arms() -> None:
     found = powers.of_contrast(Contrast(name="x", pairs=STAR), runs_of({}, level={"c": 5.0}))
     assert float(str(found["sd"])) < 0.3
     assert found["n"] == [4, 8]
+    assert (found["spread_of"], found["planned_factor"]) == (powers.OF_UNITS, 1.0)
+    power = {"design": "blocked", "power": {"sd": 0.05, "origin": "made up for a test"}}
+    inside = powers.of_contrast(Contrast(name="x", pairs=(("a", "b"),)), runs_of(power))
+    assert inside["spread_of"] == powers.OF_DIFFERENCES
+    assert inside["planned_sd"] == pytest.approx(0.05 * math.sqrt(2)), "as the observed one, of a difference"
 
 
 def test_a_label_on_both_sides_is_not_estimable() -> None:

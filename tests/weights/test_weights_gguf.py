@@ -119,7 +119,7 @@ def split(folder: Path, held: list[dict[str, Any]], total: int | None = None) ->
 def opened(monkeypatch: pytest.MonkeyPatch, shards: tuple[Path, ...]) -> Checkpoint:
     """A checkpoint of these files, however they were found."""
 
-    def layout(path: Path) -> Layout:
+    def layout(path: Path, prefer: str = "") -> Layout:
         return Layout(path, shards, None, None, {}, ())
 
     monkeypatch.setattr(opening, "find_layout", layout)
@@ -132,6 +132,10 @@ def test_a_split_model_is_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     checkpoint = opened(monkeypatch, shards)
     assert checkpoint.fingerprint == whole.fingerprint
     assert checkpoint.family == "gguf"
+    monkeypatch.undo()
+    (tmp_path / "whole.gguf").unlink()
+    for path in (shards[1], tmp_path):  # any part stands for its siblings, and so does their folder
+        assert open_checkpoint(path).fingerprint == whole.fingerprint
     assert parts(shards[1].name) == tuple(shard.name for shard in shards)
     assert parts("model.gguf") == ("model.gguf",)
     assert parts("m-00004-of-00003.gguf") == ("m-00004-of-00003.gguf",)

@@ -123,10 +123,14 @@ def run_command(
     from shadowgraph.study.execute import execute_study, finish
     from shadowgraph.study.layout import Layout
     from shadowgraph.study.plan import claim_folder, describe, freeze
+    from shadowgraph.study.seal import require_untouched
 
-    plan = freeze(spec)
+    plan = freeze(spec, records)
+    if plan.absent is not None:
+        typer.echo(f"the data are not here; their digests are taken from {records}: {plan.absent}", err=True)
     claim_folder(plan, output, overwrite=overwrite)
     layout = Layout(output)
+    require_untouched(layout)
     if not layout.complete.exists():
         for line in describe(plan):
             typer.echo(line, err=True)
@@ -166,6 +170,7 @@ def exec_command(
 
     with progress_display() as display:
         run_one(planned(folder), Layout(folder), run, workers=workers or _cores(), cache=cache, display=display)
+    typer.echo(f"done: {run}")
 
 
 @study_app.command("records")
@@ -215,6 +220,8 @@ def status_command(folder: Folder, as_json: AsJson = False) -> None:
     typer.echo(f"{status.name} (plan {status.plan_hash}): {status.state}")
     for stage, (done, total) in status.stages.items():
         typer.echo(f"  {stage:10} {done} of {total}")
+    for note in status.notes:
+        typer.echo(f"  {note}")
 
 
 @study_app.command("report")
@@ -234,12 +241,15 @@ def report_command(
     from shadowgraph.report.report import render_study, study_pictures
     from shadowgraph.report.text import study_table
     from shadowgraph.study.layout import Layout
+    from shadowgraph.study.seal import require_untouched, reseal_page
 
     layout = Layout(folder)
+    require_untouched(layout)
     if not layout.result.exists():
         raise SpecError("no result.json here yet", where=str(folder), hint="run the study to its end first")
     result = _result(layout)
     write_bytes(layout.report, render_study(result).encode())
+    reseal_page(layout)
     if figures is not None:
         for key, text in study_pictures(result).items():
             write_bytes(figures / f"{key}.svg", text.encode())

@@ -84,7 +84,16 @@ def expectation(test: Record) -> Cell:
         return Cell("either sign expected" if expected else "")
     if met is None:
         return Cell(f"expected {expected}", "missing")
+    if not confirmed(test):
+        return Cell(f"expected {expected}: sign {'' if met else 'not '}as expected, not confirmed", "open")
     return Cell(f"expected {expected}: {'as expected' if met else 'not so'}", "good" if met else "bad")
+
+
+def confirmed(test: Record) -> bool:
+    """Whether a test rejects at its level, after the correction for its family where there is one."""
+    p, level = test.number("p_adjusted").value, test.number("level").value
+    p = test.number("p").value if p is None else p
+    return p is not None and p <= 1.0 - (0.95 if level is None else level) + 1e-12
 
 
 def claim_table(study: Record) -> Table:
@@ -96,7 +105,7 @@ def claim_table(study: Record) -> Table:
             Cell(test.text("name", "unnamed"), "primary" if test.text("role") == "primary" else ""),
             words(f"{test.text('role')} {test.text('kind')}".strip()),
             effect_cell(test),
-            words(percent(level) if level is not None else ""),
+            words(percent(level) if level is not None and test.interval() is not None else ""),
             p_cell(test),
             p_cell(test, "p_adjusted"),
             words(test.sizes()),
@@ -155,7 +164,7 @@ def exception_table(study: Record) -> Table:
 def _weight(item: Record) -> Cell:
     """Whether the interval of a reading of the other sign leaves out 0."""
     if item.interval() is None:
-        return Cell("it has no interval", "open")
+        return Cell("no interval", "open")
     return Cell("firm", "bad") if item.flag("firm") else Cell("its interval holds 0", "open")
 
 
@@ -166,10 +175,12 @@ def power_table(study: Record) -> Table:
         fate = {True: Cell("enough", "good"), False: Cell("not enough", "open"), None: words(item.text("reason"))}
         rows.append([
             words(item.text("name")), value(item.number("sd")), raw(item.number("planned_sd").value),
-            words(item.sizes()),
-            value(item.number("detectable")), value(item.number("smallest_effect")), fate[item.flag("enough")],
+            words(item.text("spread_of")), words(item.sizes()),
+            value(item.number("detectable")), value(item.number("smallest_effect")),
+            words(item.text("method")), fate[item.flag("enough")],
         ])  # fmt: skip
     share = next((item.number("power").value for item in study.records("power")), None)
-    note = f"Detectable with a power of {percent(share)}, by simulation of the test itself." if share else ""
-    return Table(["test", ">sd observed", ">sd planned with", ">n", ">detectable, nats", ">smallest effect of interest",
-                  "reading"], rows, note)  # fmt: skip
+    told = f"Detectable with a power of {percent(share)}; of a trend in nats a unit dose. " if share else ""
+    note = f"{told}The planned sd is that of draws of one arm, turned into what the observed one is of."
+    return Table(["test", ">sd observed", ">sd planned with", "both sd are of", ">n", ">detectable, nats",
+                  ">smallest effect of interest", "method", "reading"], rows, note)  # fmt: skip

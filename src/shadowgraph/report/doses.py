@@ -110,4 +110,10 @@ def _slopes(study: Record) -> Table:
                          effect_cell(beside, "slope"), p_cell(beside),
                          *(Cell("—") for _ in range(5))])  # fmt: skip
     return Table(["trend", "endpoint", ">slope [interval]", ">p", ">p, Holm", ">p, Jonckheere", ">5 points move K by",
-                  ">5 points at the lowest doses", "expectation"], rows)  # fmt: skip
+                  ">5 points at the lowest doses", "expectation"], rows, _method(study))  # fmt: skip
+
+
+def _method(study: Record) -> str:
+    """How slopes were tested and their intervals found, said once."""
+    told = dict.fromkeys(trend.text("method") for trend in study.records("trends"))
+    return "; ".join(f"{text[:1].upper()}{text[1:]}." for text in told if text)

@@ -20,6 +20,7 @@ from shadowgraph.report.svg import inline
 from shadowgraph.report.tables import Cell, Table, arm_cell, endpoint_name, p_cell, raw, value, words
 
 Mark = tuple[str, float, float]  # arm, horizontal, vertical
+ALPHA = 0.05  # level where a result states none
 
 
 def own_gains(study: Record) -> list[Mark]:
@@ -80,10 +81,11 @@ def link_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
         "are compared; second: pooled over arms, where any difference between regimes makes a correlation. A link that "
         "stands only in the second speaks of the regimes, not of the spectrum."
     )
-    if any(link.flag("signs_differ") for link in links[:1]):
+    alpha = study.record("design").number("alpha").value or ALPHA
+    if any(_verdict(link, alpha).text == "differ" for link in links[:1]):
         caption += " Here the signs of the two differ: pooling would mislead."
     rows = [[arm_cell(arm), raw(x), raw(y)] for link in links[:1] for arm, x, y in _points(link)]
-    shown = [("rank correlations", _rhos(links))]
+    shown = [("rank correlations", _rhos(links, alpha))]
     return Plate("link", "Spectra and asymmetry", caption, panels, Table(["arm", ">K", ">asymmetry"], rows).cut(),
                  absent="The result holds no link of spectra and asymmetry.", shown=shown)  # fmt: skip
 
@@ -123,7 +125,17 @@ def _link(link: Record, points: Sequence[Mark], styles: Mapping[str, ArmStyle], 
                       f"{len(points)} runs; {told}.")  # fmt: skip
 
 
-def _rhos(links: Sequence[Record]) -> Table:
+def _verdict(link: Record, alpha: float) -> Cell:
+    """Whether the correlation inside arms and the pooled one agree in sign, where both are told apart from 0."""
+    shows = {name: (p := link.record(name).number("p").value) is not None and p <= alpha
+             for name in ("within", "pooled")}  # fmt: skip
+    if not all(shows.values()):
+        one = "only inside arms shows" if shows["within"] else "only pooled shows"
+        return Cell(one if any(shows.values()) else "neither shows", "open")
+    return Cell("differ", "bad") if link.flag("signs_differ") else Cell("agree", "good")
+
+
+def _rhos(links: Sequence[Record], alpha: float) -> Table:
     rows: list[list[Cell]] = []
     for link in links:
         within, pooled = link.record("within"), link.record("pooled")
@@ -132,6 +144,6 @@ def _rhos(links: Sequence[Record]) -> Table:
             value(within.number("rho")), p_cell(within),
             words(within.text("strata")),
             value(pooled.number("rho")), p_cell(pooled),
-            Cell("differ", "bad") if link.flag("signs_differ") else Cell("agree", "good"),
+            _verdict(link, alpha),
         ])  # fmt: skip
     return Table(["asymmetry with", ">ρ inside arms", ">p", ">arms", ">ρ pooled", ">p pooled", "signs"], rows)

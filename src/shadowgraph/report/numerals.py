@@ -73,6 +73,11 @@ def with_sd(mean: Quantity, sd: Quantity) -> str:
     return f"{fixed(mean.value, decimals)} ± {fixed(sd.value, decimals)}"
 
 
+def over_draws(draws: Quantity, sd: str = "standard deviation") -> str:
+    """What numbers by arm are: means with their spread, or of a study of one draw an arm its numbers alone."""
+    return "One draw an arm, which has no spread" if draws.value == 1 else f"Mean ± {sd} over draws"
+
+
 def probability(quantity: Quantity) -> str:
     """A p-value: two digits, never zero."""
     if quantity.value is None:

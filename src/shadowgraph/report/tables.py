@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from shadowgraph.report import numerals
 from shadowgraph.report.numerals import DASH, percent, probability, sensible, shown, trimmed, with_interval, with_sd
 from shadowgraph.report.record import Quantity, Record
 
@@ -135,7 +136,7 @@ def endpoint_table(study: Record) -> Table:
         draws = [item for item in ends.record("K").numbers("values") if item is not None]
         rows.append([*row, Cell(str(len(draws)))])
     names = [f">{name}" for _, name in ENDPOINTS]
-    return Table(["arm", "", *names, ">draws"], rows, "Mean ± standard deviation over draws.")
+    return Table(["arm", "", *names, ">draws"], rows, f"{numerals.over_draws(study.record('design').number('draws'))}.")
 
 
 def run_table(study: Record) -> Table:
@@ -336,10 +337,11 @@ def equivalence_table(study: Record) -> Table:
             value(margin, f"± {trimmed(margin.value)}" if margin.value is not None else None),
             words(test.text("origin")),
             p_cell(test),
+            words(test.text("method", "TOST")),
             fate_of(test),
         ])  # fmt: skip
     return Table(["comparison", "endpoint", ">difference [90 % interval]", ">margin", "origin of the margin", ">p",
-                  "reading"], rows)  # fmt: skip
+                  "method", "reading"], rows)  # fmt: skip
 
 
 def fate_of(test: Record) -> Cell:

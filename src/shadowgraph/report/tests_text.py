@@ -35,7 +35,7 @@ def number_of(row: Record) -> str:
     if estimate.value is None:
         return f"{estimate.status or 'no number'}{': ' if row.text('reason') else ''}{row.text('reason')}"
     p = probability(row.number("p"))
-    tail = f" ({percent(level)} interval)" if level else ""
+    tail = " (no interval)" if row.interval() is None else f" ({percent(level)} interval)" if level else ""
     tail += f", p {p if p.startswith('<') else f'= {p}'}"
     if adjusted.value is not None:
         tail += f", Holm {probability(adjusted)}"

@@ -14,7 +14,7 @@ from typing import Any
 from shadowgraph.errors import printable
 from shadowgraph.report import tables
 from shadowgraph.report.audit_parts import endpoint_rows
-from shadowgraph.report.numerals import fixed, probability, trimmed, with_interval, with_sd
+from shadowgraph.report.numerals import fixed, over_draws, probability, trimmed, with_interval, with_sd
 from shadowgraph.report.record import Record, open_result
 from shadowgraph.report.tests_text import doubt_blocks, setting_block, test_lines
 
@@ -123,7 +123,7 @@ def _notes(study: Record, *, nats: bool) -> list[str]:
         told = (
             f"Gains: drop of loss, nats a token, on own documents and on {', '.join(map(safe_line, found)) or 'none'}."
         )
-    notes = [f"Mean ± sd over draws. {told}"]
+    notes = [f"{over_draws(study.record('design').number('draws'), 'sd')}. {told}"]
     if any(arm.flag("novel") for arm in study.records("arms")):
         notes.append("* novel: loss under the base, or divergence from its mixture, beyond the calipers.")
     return notes
@@ -190,7 +190,8 @@ def _equivalence(study: Record) -> list[str]:
         width = f"margin ± {trimmed(margin)}" if margin is not None else "no margin"
         number = with_interval(test.number("estimate"), test.interval())
         p = test.number("p")
-        tail = f", p = {probability(p)}" if p.value is not None else ""
+        told = probability(p)
+        tail = f", p {told if told.startswith('<') else f'= {told}'}" if p.value is not None else ""
         name = test.text("name") or tables.pair_of(test)
         lines.append(plain_ascii(f"equivalence of {name}, {test.text('endpoint')}: {tables.fate_of(test).text} "
                             f"({number}, {width}{tail})"))  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -18,6 +18,9 @@ from shadowgraph.errors import SpecError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+UNKNOWN = "extra_forbidden"
+SHOWN = 5  # faults that a message tells
+PLAIN = frozenset({"bool", "int", "float", "str", "constrained-str"})  # kinds of plain values, as pydantic calls them
 LARGEST_SPEC = 1 << 20  # bytes; a specification is written by a person
 
 
@@ -67,27 +70,71 @@ def validate(values: dict[str, Any], model: type[Model], where: str) -> Model:
         where: the file or other origin, for the message.
 
     Raises:
-        SpecError: naming the first wrong key and how many more there are.
+        SpecError: naming up to five wrong keys; its `faults` hold all of them.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
         # A misspelt key is both unknown and missing; the unknown one is what the user wrote.
-        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-        key = dotted(first["loc"])
-        more = error.error_count() - 1
-        also = f" (and {more} more)" if more else ""
-        if first["type"] == "extra_forbidden":
-            raise SpecError(
-                f"the key {key!r} is unknown{also}", where=where, hint=suggestion(first["loc"], model)
-            ) from error
-        if first["type"] == "missing":
-            raise SpecError(f"the key {key!r} is missing{also}", where=where) from error
-        message = first["msg"].removeprefix("Value error, ")
-        shown = "" if isinstance(first["input"], dict | list) else f", found {first['input']!r}"
-        named = f"key {key!r}: " if key else ""
-        raise SpecError(f"{named}{message}{shown}{also}", where=where) from error
+        found = sorted(_meant(error.errors(include_url=False), model), key=lambda one: one["type"] != UNKNOWN)
+        told = [_told(fault) for fault in found]
+        hints = [suggestion(found[0]["loc"], model)] if found[0]["type"] == UNKNOWN else []
+        if further := told[1:SHOWN]:
+            hints.append(f"also {'; '.join(further)}")
+        hints += [f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
+        fault = SpecError(told[0], where=where, hint="; ".join(hints))
+        fault.faults = tuple(told)
+        raise fault from error
+
+
+def _told(fault: Mapping[str, Any]) -> str:
+    """One fault with its key."""
+    key = dotted(fault["loc"])
+    if fault["type"] == UNKNOWN:
+        return f"the key {key!r} is unknown"
+    if fault["type"] == "missing":
+        return f"the key {key!r} is missing"
+    shown = "" if isinstance(fault["input"], dict | list) else f", found {fault['input']!r}"
+    return f"{f'key {key!r}: ' if key else ''}{fault['msg'].removeprefix('Value error, ')}{shown}"
+
+
+def _meant(faults: Sequence[Any], model: type[BaseModel]) -> list[dict[str, Any]]:
+    """Faults under keys of the file: of a key that may hold several kinds of values, those of the kind that was meant.
+
+    Meant is the kind whose faults lie inside the value; where the value is of no kind, the kinds are told together.
+    """
+    branches: dict[tuple[Any, ...], dict[Any, list[dict[str, Any]]]] = {}
+    for fault in faults:
+        place = _kind_at(fault["loc"], model)
+        whole = tuple(fault["loc"])
+        at, kind, rest = (whole, None, ()) if place is None else (whole[:place], whole[place], whole[place + 1 :])
+        branches.setdefault(at, {}).setdefault(kind, []).append({**fault, "loc": (*at, *rest), "inside": bool(rest)})
+    found: list[dict[str, Any]] = []
+    for kinds in branches.values():
+        inside = [own for own in kinds.values() if any(one["inside"] for one in own)]
+        if inside:
+            found += [one for one in inside[0] if one["inside"]]
+        else:
+            first = next(iter(kinds.values()))
+            messages = dict.fromkeys(one["msg"] for own in kinds.values() for one in own)
+            found += [first[0] | {"msg": ", or ".join(messages)}] if None not in kinds else first
+    return found
+
+
+def _kind_at(location: Sequence[str | int], model: type[BaseModel]) -> int | None:
+    """Place of the part of a location that names a kind of value and no key of the file; None where all are keys."""
+    table: Any = model
+    for place, part in enumerate(location):
+        if isinstance(part, int):
+            continue
+        if table is None:  # inside a table of free keys, or a plain value
+            return place if "[" in part or part in PLAIN else None
+        if part not in table.model_fields:
+            known = isinstance(table, type) and (part in PLAIN or "[" in part or part == table.__name__)
+            return place if known else None
+        annotation = table.model_fields[part].annotation
+        table = nested_model(annotation)
+    return None
 
 
 def dotted(location: Sequence[str | int]) -> str:

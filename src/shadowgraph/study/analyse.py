@@ -11,14 +11,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 from shadowgraph.artifact import read_object, write_json
 from shadowgraph.identity import Json, versions
 from shadowgraph.scores.item import ItemScore
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study import doses, kinship, labelled, mixtures, powers, settings
-from shadowgraph.study.answer import answer, claim_level, exception_in_words, limits
+from shadowgraph.study.answer import against_in_words, answer, claim_level, limits
 from shadowgraph.study.contrasts import (
     Asked,
     Row,
@@ -41,9 +41,11 @@ from shadowgraph.study.lopsided import ALIGNED_SPLITS, asymmetry_rows, index_val
 from shadowgraph.study.panels import arm_tables, heat_map, measure_table, score_tables, spectra_table
 from shadowgraph.study.plan import Plan
 from shadowgraph.study.readings import READINGS, Read, Record, Runs, gather, is_blocked, reader, unmatched
-from shadowgraph.study.record import base_records, items_of, records_of
+from shadowgraph.study.record import base_records, items_of, records_of, to_digits
+from shadowgraph.study.roster import has_roster, write_roster
 from shadowgraph.study.trained import null_curve
 
+UNSCORED = "Scores of benchmarks are left out: the items are not here, and the records hold no roster of them."
 LIMITS_SHOWN = 4  # beside the answer; the others stand further down
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "reasoning-gym", "lm-eval", "numpy", "scipy")
 
@@ -78,6 +80,7 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
     spec = plan.spec
     records, bases = records_of(layout, spec), base_records(layout, spec)
     matched = read_object(layout.matched)
+    write_roster(layout.suite)
     scores = _scores(gather(spec, records), bases, layout)
     join_footprints(layout, spec)
     if scores:
@@ -91,13 +94,20 @@ def analyse(plan: Plan, layout: Layout) -> dict[str, Json]:
         "plan_hash": plan.hash,
     }
     result = heading | result_of(spec, evidence) | {"provenance": _provenance(plan, matched)}
-    write_json(layout.result, result)
-    return result
+    if not scores and _scored(bases):
+        result["limits"] = [UNSCORED, *cast("list[Json]", result["limits"])]
+    written = {key: to_digits(value) for key, value in result.items()}
+    write_json(layout.result, written)
+    return written
+
+
+def _scored(bases: Mapping[int, Record]) -> bool:
+    return all(record.get("items") is not None for record in bases.values())
 
 
 def _scores(runs: Runs, bases: Mapping[int, Record], layout: Layout) -> Scored:
     """The item scores in the records; nothing where the study has no suite."""
-    if any(record.get("items") is None for record in bases.values()):
+    if not _scored(bases) or not has_roster(layout.suite):
         return {}
     kept = [bases[draw] for draw in sorted(layout.bases(runs.spec).values())]
     found: dict[str, list[list[list[ItemScore]]]] = {"base": [[items_of(base, layout.suite)] for base in kept]}
@@ -154,7 +164,7 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
         told |= settings.added(told, inside, primaries)
     doubts = would_change(primaries, [row for row in rows if row["role"] == "reading"], against, strength, label)
     words: dict[str, Json] = {
-        "exceptions": [exception_in_words(row) for row in against],
+        "exceptions": list(against_in_words(against, primaries, spec.analysis.alpha)),
         "would_change": list(doubts),
     }
     return {
@@ -294,6 +304,9 @@ def _answer(
         primaries, levels, matched, claims, known, alpha=analysis.alpha, smallest_effect=analysis.smallest_effect
     )
     facts = _facts(runs, evidence) | {"test_draws": any(main["kind"] != "label" for main in primaries)}
+    label = spec.analysis.label
+    if label is not None and not facts["test_draws"]:
+        facts["corpora"] = len({*runs.members(label.positive), *runs.members(label.negative)})
     parameters = int(evidence.records[0]["parameters"])
     bounds = limits(spec.study.draws, novel, analysis.against, parameters, facts)
     shown: Row = {"limits": list(bounds[:LIMITS_SHOWN])}
@@ -304,6 +317,7 @@ def _facts(runs: Runs, evidence: Evidence) -> dict[str, Any]:
     """What the limits of an answer depend on; see `answer.limits`."""
     spec = runs.spec
     losses = [fmean(float(record["base_loss"]) for record in runs.of(arm)) for arm in runs.arms]
+    trained = {name for names in evidence.corpora["trained_on"].values() for name in names}
     shared = [float(share) for share in evidence.corpora["shared_documents"].values() if share is not None]
     return {
         "base_loss": (min(losses), max(losses), math.log(spec.model.vocabulary)),
@@ -311,6 +325,7 @@ def _facts(runs: Runs, evidence: Evidence) -> dict[str, Any]:
         "seeds": spec.study.seeds,
         "own_bases": spec.study.base == "each_draw",
         "procedural": spec.pool is not None,
+        "in_base": any(source.base != "never" and source.name in trained for source in spec.sources),
         "settings": [setting.name for setting in spec.settings],
     }
 

@@ -201,9 +201,30 @@ def _failure(row: Effect) -> str:
 
 def exception_in_words(row: Effect) -> str:
     """One reading whose sign is against that of its primary test."""
-    firm = ", and its interval leaves out 0" if row["firm"] else ""
+    firm = ", and its interval leaves out 0" if row["firm"] else "" if row["interval"] else ", no interval"
     reading = "" if row["reading"] == "unmatched" else f", {row['reading']}"
     return f"{row['name']}: {row['endpoint']}{reading} {row['estimate']:+.3f}, against {row['against']:+.3f}{firm}"
+
+
+def against_in_words(rows: Sequence[Effect], primaries: Sequence[Effect], alpha: float) -> list[str]:
+    """Every reading whose sign is against its primary test; first, of which primary tests a sign means little.
+
+    Args:
+        rows: the exceptions of sign.
+        primaries: rows of the primary tests.
+        alpha: level of the tests.
+
+    Returns:
+        One sentence or clause each.
+    """
+    spoken = {row["name"] for row in rows}
+    weak = [row for row in primaries if row["name"] in spoken and row["p"] is not None and _p(row) > alpha]
+    said = [
+        f"{row['name']}: the primary test itself is not told apart from 0 (p = {_p(row):.2g}), so the sign of a "
+        "reading means little"
+        for row in weak
+    ]
+    return said + [exception_in_words(row) for row in rows]
 
 
 def answer(
@@ -262,19 +283,23 @@ def limits(
         facts: "base_loss", the lowest and highest mean loss of the base on an arm and that of a uniform guess, nats a
             token; "shared_documents", the largest mean share of documents two draws of an arm have in common; and
             optionally "seeds", orders of a draw, "own_bases", whether every draw has a base of its own, and
-            "procedural", whether documents come from a generator, and "settings", their names.
+            "procedural", whether documents come from a generator, "settings", their names, "corpora", how many corpora
+            take part where corpora are the only units, and "in_base", whether sources of arms are in the base.
 
     Returns:
         One or two plain sentences a limit; those on few draws, novel arms and shared documents only where they apply.
     """
     orders = facts.get("seeds", 1)
+    corpora = facts.get("corpora")
     seeds = "one seed each" if orders == 1 else f"{orders} orders each, averaged first"
     own = "every draw has a base of its own, all trained alike"
     bases = own if facts.get("own_bases") else "inference is conditional on the shared base"
     bases = "inference is conditional on the base of each setting" if facts.get("settings") else bases
     found = [
         _transfer(parameters, facts),
-        f"The unit is the corpus draw ({draws} an arm, {seeds}); {bases}.",
+        f"The unit is the corpus draw ({draws} an arm, {seeds}); {bases}."
+        if corpora is None
+        else f"The unit is the corpus ({corpora} of them, the draws of each averaged); {bases}.",
         "K measures how new the data are to the base and how long training lasted at least as much as breadth; "
         "its level means nothing, only contrasts at equal base, steps and rate do.",
         "A concentrated update is no proof of training on a benchmark, and no measure of quality.",
@@ -287,12 +312,7 @@ def limits(
         )
     low, high, uniform = facts["base_loss"]
     if low > UNKNOWN * uniform:
-        found.insert(
-            0,
-            f"The base knows nothing of any arm's documents: its loss on them, {low:.1f} to {high:.1f} nats a token, "
-            f"is that of a uniform guess ({uniform:.1f}). Learning a new language moves every arm alike and leaves "
-            "breadth little room to show.",
-        )
+        found.insert(0, _unknown(low, high, uniform, taught=bool(facts.get("in_base"))))
     if draws < FEWEST_DRAWS and facts.get("test_draws", True):
         found.insert(0, f"With {draws} draws an arm the study describes; it tests nothing.")
     shared = facts["shared_documents"]
@@ -303,6 +323,20 @@ def limits(
             "occur word for word in another draw of it, so draws are less independent than their number says."
         )
     return found
+
+
+def _unknown(low: float, high: float, uniform: float, *, taught: bool) -> str:
+    """A base that does no better than a guess on every arm, whether or not it was trained on text of their sources."""
+    told = f"{low:.1f} to {high:.1f} nats a token, is that of a uniform guess ({uniform:.1f})"
+    if taught:
+        return (
+            f"The loss of the base on the documents of every arm, {told}, though it was trained on other documents of "
+            "their sources: it has learned little, and breadth has little room to show."
+        )
+    return (
+        f"The base knows nothing of any arm's documents: its loss on them, {told}. Learning a new language moves "
+        "every arm alike and leaves breadth little room to show."
+    )
 
 
 def _transfer(parameters: int, facts: Mapping[str, Any]) -> str:

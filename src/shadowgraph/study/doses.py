@@ -20,7 +20,10 @@ from shadowgraph.study.effects import interval_fields
 from shadowgraph.study.readings import READINGS, Levels, Read, Runs, Units, draw_values, matched_arms, reader
 
 FIVE_POINTS = 0.05
-METHOD = "least-squares slope per unit of dose, {exact} permutation of doses {where}"
+METHOD = (
+    "least-squares slope per unit of dose, {exact} permutation of doses {where}; the interval holds all slopes that it "
+    "does not reject"
+)
 
 
 def asked(trend: Trend, runs: Runs) -> Asked:

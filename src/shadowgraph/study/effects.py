@@ -26,6 +26,8 @@ from shadowgraph.study.readings import Tables, Units
 INDEPENDENT = "Hodges-Lehmann shift, percentile bootstrap over draws, exact two-sided permutation of draw labels"
 STRATIFIED = "mean difference inside pairs, exact two-sided permutation of labels inside pairs and its inversion"
 BLOCKED = "differences inside draws: Hodges-Lehmann, {how}, exact two-sided sign flips"
+WELCH_TOST = "TOST on means: two one-sided Welch t tests"
+PAIRED_TOST = "TOST on means: two one-sided t tests of differences inside draws"
 FEWEST_BOOTSTRAPPED = 5  # units a side below which the percentile bootstrap covers far too little
 POOLED = "several pairs share a member and are one stratum, their other members pooled"
 
@@ -216,7 +218,8 @@ def equivalence(
                 "interval": list(found.interval) if found and found.interval else None,
                 "level": 1.0 - 2.0 * alpha,
                 "margin": margin,
-                "origin": claim.origin if endpoint == "K" else "fixed in the recipe",
+                "origin": claim.origin if endpoint == "K" else "the key outside_margin of the plan",
+                "method": PAIRED_TOST if blocked else WELCH_TOST,
                 "p": found.p if found else None,
                 "equivalent": found is not None and found.equivalent,
                 "status": found.status if found else "no_number",

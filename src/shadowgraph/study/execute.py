@@ -23,7 +23,9 @@ from shadowgraph.study.bases import ENVIRONMENT, keep_base, restore_base
 from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.plan import Plan
 from shadowgraph.study.prospect import READ_SECONDS, balance_seconds, pool_seconds, score_seconds
-from shadowgraph.study.record import drop_weights, import_records
+from shadowgraph.study.record import drop_weights, import_records, travelling
+from shadowgraph.study.roster import has_roster
+from shadowgraph.study.seal import faults_of, seal_study
 from shadowgraph.study.sheet import sheet_of
 from shadowgraph.work.account import Display
 from shadowgraph.work.executor import execute
@@ -125,7 +127,8 @@ def pruned(jobs: Sequence[Job], wanted: Collection[str]) -> list[Job]:
 def wanted_of(plan: Plan, layout: Layout) -> list[str]:
     """Keys of the jobs whose results the analysis reads: the suite, the proof, and every record."""
     spec = plan.spec
-    suite = ["suite"] if spec.pool is not None or spec.scores.benchmarks else []
+    scored = spec.pool is not None or spec.scores.benchmarks
+    suite = ["suite"] if scored and not (has_roster(layout.suite) or plan.absent) else []
     bases = [f"scores of {name}" for name in layout.bases(spec)]
     return [*suite, "matched", *bases, *(key.name for key in runs_of(spec))]
 
@@ -161,11 +164,19 @@ def execute_study(
         ledger.append({"event": "start", "plan": plan.hash, "workers": workers})
         if records is not None:
             import_records(layout, plan.spec, records)
+        _require_data(plan, layout)
         _work(plan, layout, wanted_of(plan, layout), workers=workers, cache=cache, display=display)
         analyse(plan, layout)
         spent = time.monotonic() - began
         ledger.append({"event": "end", "plan": plan.hash, "seconds": round(spent, 1)})
     return spent
+
+
+def _require_data(plan: Plan, layout: Layout) -> None:
+    """Raise why the documents of a plan could not be read, where a job that is missing may need them."""
+    missing = [job.key for job in pruned(jobs_of(plan, layout), wanted_of(plan, layout)) if not job.done]
+    if plan.absent is not None and missing:
+        raise plan.absent
 
 
 def balance_study(
@@ -276,17 +287,21 @@ def finish(plan: Plan, layout: Layout) -> None:
             "seconds": [row["seconds"] for row in starts],
         },
     )
-    write_json(layout.complete, {"plan_hash": plan.hash})
+    seal_study(layout, plan.hash, travelling(layout, plan.spec))
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far a study is: its name, plan, state, and (done, total) jobs of every stage."""
+    """How far a study is: its name, plan, state, (done, total) jobs of every stage, and what its mark does not prove.
+
+    The state is "unfinished", "complete", or "changed" where the result is not what was written.
+    """
 
     name: str
     plan_hash: str
     state: str
     stages: dict[str, tuple[int, int]]
+    notes: tuple[str, ...] = ()
 
 
 def planned(folder: Path) -> Plan:
@@ -318,5 +333,7 @@ def progress_of(folder: Path) -> Status:
         stage = "runs" if job.key in runs else named.get(first, "base")
         done, total = stages.get(stage, (0, 0))
         stages[stage] = (done + job.done, total + 1)
+    notes = faults_of(layout)
     state = "complete" if layout.complete.exists() else "unfinished"
-    return Status(plan.spec.study.name, str(read_object(layout.plan).get("plan_hash")), state, stages)
+    state = "changed" if any(note.startswith(layout.result.name) for note in notes) else state
+    return Status(plan.spec.study.name, str(read_object(layout.plan).get("plan_hash")), state, stages, tuple(notes))

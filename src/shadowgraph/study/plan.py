@@ -6,21 +6,25 @@ Not here: running it (`execute`), what it can show and costs (`prospect`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from shadowgraph.artifact import claim, write_json
+from shadowgraph.artifact import claim, read_object, write_json
 from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.readers.files import read_documents
-from shadowgraph.errors import DataError, printable
+from shadowgraph.errors import DataError, ShadowgraphError, SpecError, printable
 from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.answer import FEWEST_DRAWS
+from shadowgraph.study.differing import differing
+from shadowgraph.study.feasible import require_feasible
 from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.lopsided import TRANSFER_FAMILIES
-from shadowgraph.study.prospect import core_speed, cost_of, hours_of, prospects, smallest_of
-from shadowgraph.study.sources import source_files
+from shadowgraph.study.prospect import core_speed, cost_of, holm_lines, hours_of, prospects, smallest_of, uncompared
+from shadowgraph.study.sources import expand, source_files
 
 MOST_DRAWS = 100
 
@@ -33,11 +37,14 @@ class Plan:
         spec: the validated specification.
         files: digest of every document file the specification names, by the name written there.
         folder: the folder that document files are relative to.
+        absent: why its document files could not be read, where their digests are those of records; then nothing that
+            needs them can run.
     """
 
     spec: StudySpec
     files: dict[str, str]
     folder: Path
+    absent: ShadowgraphError | None = None
 
     @property
     def hash(self) -> str:
@@ -73,11 +80,13 @@ class Plan:
         return f"Plan({self.spec.study.name} {self.hash}: {len(self.runs)} runs)"
 
 
-def freeze(path: Path) -> Plan:
+def freeze(path: Path, records: Path | None = None) -> Plan:
     """Read and freeze a study file.
 
     Args:
         path: a TOML file; document files in it are relative to its folder, or to `$SHADOWGRAPH_DATA`.
+        records: folder of records of this plan; where document files are not to be found and its plan has the same
+            specification, their digests are taken from it.
 
     Raises:
         SpecError: the file is wrong; names file and key; or a variable in a path is not set.
@@ -85,14 +94,47 @@ def freeze(path: Path) -> Plan:
             row or document, before anything runs.
     """
     spec = load(path, StudySpec)
+    try:
+        return Plan(spec, _digests(spec, path), path.parent)
+    except (SpecError, DataError) as fault:
+        files = None if records is None or not _some_absent(spec, path.parent) else _recorded_files(spec, records)
+        if files is None:
+            raise
+        return Plan(spec, files, path.parent, fault)
+
+
+def _digests(spec: StudySpec, path: Path) -> dict[str, str]:
+    """Digest of every document file that a study file names, each looked through as far as a plan must know it."""
     files: dict[str, str] = {}
     if spec.sources:
-        files = {name: file_digest(file) for name, file in sorted(source_files(spec, path.parent).items())}
+        found = source_files(spec, path.parent)
+        require_feasible(spec, path.parent)
+        files = {name: file_digest(file) for name, file in sorted(found.items())}
     for name in spec.pool.files if spec.pool is not None else ():
         if not sum(_free(document, path.parent / name) for document in read_documents(path.parent / name)):
             raise DataError("holds no document", where=str(path.parent / name), hint=f"named in {path} by pool.files")
         files[name] = file_digest(path.parent / name)
-    return Plan(spec, files, path.parent)
+    return files
+
+
+def _some_absent(spec: StudySpec, folder: Path) -> bool:
+    """Whether a document file that a study names cannot be found."""
+    names = [name for table in (*spec.sources, *spec.scores.benchmarks) for name in table.files]
+    for name in [*names, *(spec.pool.files if spec.pool is not None else ())]:
+        try:
+            if not expand(name, folder).exists():
+                return True
+        except SpecError:  # the variable that it begins with is not set
+            return True
+    return False
+
+
+def _recorded_files(spec: StudySpec, records: Path) -> dict[str, str] | None:
+    """The file digests in the plan of a folder of records; None where it is of another specification."""
+    held = read_object(records / "plan.json") if (records / "plan.json").exists() else {}
+    if held.get("spec") != spec.model_dump(mode="json"):
+        return None
+    return {str(name): str(digest) for name, digest in held.get("files", {}).items()}
 
 
 def _free(document: Document, path: Path) -> bool:
@@ -117,9 +159,24 @@ def claim_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> None:
         SpecError: the folder holds another plan, or files that are no study of ours.
     """
     held = {"plan_hash": plan.hash, **plan.frozen()}
+    _require_own(held, out, overwrite=overwrite)
     own = (*Layout.OWN, *(f"base-{draw}" for draw in range(MOST_DRAWS)), *Layout(out).bases(plan.spec))
     claim(out, held, own, key="plan_hash", kind="study", overwrite=overwrite)
     write_json(Layout(out).place, {"files": str(plan.folder.resolve())})
+
+
+def _require_own(own: Mapping[str, Any], out: Path, *, overwrite: bool) -> None:
+    """Refuse the folder of another plan, with the keys in which the two differ."""
+    if overwrite or out.is_file() or not (out / "plan.json").exists():
+        return
+    held = read_object(out / "plan.json")
+    if held.get("plan_hash") != own["plan_hash"]:
+        found = f"the folder belongs to the plan {held.get('plan_hash')}, and this is the plan {own['plan_hash']}"
+        raise SpecError(
+            f"{found}{differing(held, own)}",
+            where=str(out),
+            hint="it holds another study: choose another --output, or pass --overwrite to delete that one",
+        )
 
 
 def describe(plan: Plan) -> list[str]:
@@ -135,6 +192,7 @@ def describe(plan: Plan) -> list[str]:
     found = prospects(spec)
     for test in found:
         lines.append(test.line)
+    lines += holm_lines(found, analysis.alpha)
     if analysis.power is not None:
         effect = f"of an effect of {analysis.smallest_effect} in K at alpha {analysis.alpha}"
         lines.append(f"power {effect}, sd between draws {analysis.power.sd}, from: {analysis.power.origin}")
@@ -159,6 +217,11 @@ def _made_of(spec: StudySpec) -> list[str]:
     if grid is not None:
         rates = ", ".join(f"{rate:g}" for rate in grid.rates)
         lines.append(f"rate grid: {', '.join(grid.arms)} at {rates}, {grid.draws} draws")
+        if idle := uncompared(spec):
+            lines.append(
+                f"rate grid: no contrast or label compares {', '.join(idle)} at those rates; their runs are trained "
+                "and shown and enter no test"
+            )
     if spec.settings:
         told = [f"{one.name}{' (held out)' if one.held_out else ''}" for one in spec.settings]
         lines.append(f"settings: {', '.join(told)}; {study.draws // len(told)} draws each")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from shadowgraph.identity import Json
@@ -23,8 +24,16 @@ from shadowgraph.study.doses import used
 from shadowgraph.study.effects import draw_differences
 from shadowgraph.study.labelled import Strata
 from shadowgraph.study.readings import Runs, arm_mean, is_blocked, reader, unmatched
+from shadowgraph.study.sharing import uncorrelated
 
 POWER = 0.8
+SIMULATED = "simulation of the permutation test on normal units"
+T_SLOPE = "t formula of a slope, which the permutation test is close to"
+OF_UNITS = "draws of one arm, or corpora of one group"
+OF_DIFFERENCES = "differences inside draws"
+OF_SETS = "corpora inside matched sets"
+OF_DOSES = "draws around the mean of their dose"
+OF_SLOPES = "slopes of single draws, in K a unit dose"
 
 
 def of_contrast(contrast: Contrast, runs: Runs) -> Row:
@@ -35,7 +44,8 @@ def of_contrast(contrast: Contrast, runs: Runs) -> Row:
     tables = unmatched(runs, contrast.pairs, reader("K"))
     if is_blocked(runs, contrast.pairs):
         inside = list(draw_differences(tables.pairs).values())
-        return _detectable(runs, contrast.name, _pooled([inside]), Design.paired(len(inside)) if inside else None)
+        found = _detectable(runs, contrast.name, _pooled([inside]), Design.paired(len(inside)) if inside else None)
+        return found | _told(runs, SIMULATED, OF_DIFFERENCES, uncorrelated(contrast.pairs))
     alone = {pair: unmatched(runs, [pair], reader("K")).pairs for pair in contrast.pairs}
     members = {
         name: list(units.values())
@@ -46,7 +56,8 @@ def of_contrast(contrast: Contrast, runs: Runs) -> Row:
     sizes = tuple((len(first), len(second)) for first, second in tables.pairs)
     whole = not tables.reason and all(min(size) for size in sizes)
     design = Design.stratified(sizes, tables.weights) if whole else None
-    return _detectable(runs, contrast.name, _pooled(list(members.values())), design)
+    found = _detectable(runs, contrast.name, _pooled(list(members.values())), design)
+    return found | _told(runs, SIMULATED, OF_UNITS)
 
 
 def of_label(strata: Strata, runs: Runs) -> Row:
@@ -64,33 +75,58 @@ def of_label(strata: Strata, runs: Runs) -> Row:
     if spread is not None:
         spread /= math.sqrt(fmean(1.0 + 1.0 / count for _, count in found))
     sizes = tuple((1, count) for _, count in found)
-    return _detectable(runs, strata.label.name, spread, Design.stratified(sizes) if sizes else None)
+    row = _detectable(runs, strata.label.name, spread, Design.stratified(sizes) if sizes else None)
+    return row | _told(runs, SIMULATED, OF_SETS)
 
 
 def of_trend(trend: Trend, runs: Runs) -> Row:
-    """Spread around the mean of a dose (and of a draw, in a blocked design), and the slope that would be found.
+    """Spread that the slope is known by, and the slope that would be found.
 
-    The slope is (t_{1−alpha/2, ν} + t_{power, ν}) sd / √Σ(x − mean x)², ν the degrees left beside slope and means; the
-    permutation test is close to t. In a blocked design levels of draws enter neither the test nor the spread.
+    Between draws: (t_{1−alpha/2, ν} + t_{power, ν}) sd / √Σ(x − mean x)², sd that around the means of doses, ν the
+    degrees left beside slope and mean. In a blocked design the slope is the mean of n slopes of draws: (…) sd/√n,
+    sd that of these slopes, on n − 1 degrees. ν is then that of the test, which exchanges doses inside draws and so
+    knows its scale by all of n (l − 1) − 1 degrees of l doses; with n − 1 three draws would seem to find half of what
+    they do. Levels of draws enter neither.
     """
     analysis = runs.spec.analysis
     blocked = analysis.design == "blocked"
     values = used(trend, runs)
     sizes = [len(one) for one in values]
+    doses = np.asarray(trend.doses, dtype=np.float64)
+    squares = float(np.sum((doses - doses.mean()) ** 2))
+    slopes = _slopes(values, doses) if blocked and values and all(values) else []
     known = bool(values) and all(values)
-    spread = (_inside_draws(values) if blocked else _pooled(values)) if known else None
-    units: Row = {"n": [len(one) for one in values]}
-    found = _detectable(runs, trend.name, spread, None) | units
-    freedom = sum(sizes) - 1 - (min(sizes) if blocked else 1)
+    spread = (_pooled([slopes]) if blocked else _pooled(values)) if known else None
+    units: Row = {"n": list(sizes)}
+    told = _told(runs, T_SLOPE, *((OF_SLOPES, 1.0 / math.sqrt(squares)) if blocked else (OF_DOSES, 1.0)))
+    found = _detectable(runs, trend.name, spread, None) | units | told
+    freedom = sum(sizes) - 1 - (len(slopes) if blocked else 1)
     if spread is None or freedom < 1:
         return found
     if smallest_p(trend.doses, sizes, blocked) > analysis.alpha:
         return found | {"status": "out_of_reach"}
-    doses = np.repeat(np.asarray(trend.doses, dtype=np.float64), sizes)
-    squares = float(np.sum((doses - doses.mean()) ** 2))
+    every = np.repeat(doses, sizes)
+    error = spread / math.sqrt(len(slopes) if blocked else float(np.sum((every - every.mean()) ** 2)))
     reach = float(stdtrit(freedom, 1 - analysis.alpha / 2) + stdtrit(freedom, POWER))
     # `smallest_effect` is in K and a slope is per unit of dose, so the two are not held against each other.
-    return found | {"detectable": reach * spread / math.sqrt(squares), "status": "ok"}
+    return found | {"detectable": reach * error, "status": "ok"}
+
+
+def _slopes(values: Sequence[Sequence[float]], doses: NDArray[np.float64]) -> list[float]:
+    """The least-squares slope of every draw; the i-th numbers of all doses are one draw."""
+    centred = doses - doses.mean()
+    return [float(slope) for slope in centred @ np.array(values) / float(np.sum(centred**2))]
+
+
+def _told(runs: Runs, method: str, spread_of: str, factor: float = 1.0) -> Row:
+    """How a row was worked out, what its spread is of, and the planned spread in the same terms.
+
+    The planned one is that of draws of one arm; `factor` is what it makes of the quantity that the test sees, as if
+    arms of a draw had nothing in common.
+    """
+    given = runs.spec.analysis.power
+    planned: Json = None if given is None else factor * given.sd
+    return {"method": method, "spread_of": spread_of, "planned_sd": planned, "planned_factor": factor}
 
 
 def _pooled(groups: Sequence[Sequence[float]]) -> float | None:
@@ -100,16 +136,6 @@ def _pooled(groups: Sequence[Sequence[float]]) -> float | None:
         return None
     squares = sum(float(np.sum((np.asarray(group) - np.mean(group)) ** 2)) for group in groups if group)
     return math.sqrt(squares / freedom) if squares > 0 else None
-
-
-def _inside_draws(values: Sequence[Sequence[float]]) -> float | None:
-    """Standard deviation around the means of doses and draws; the i-th numbers of all doses are one draw."""
-    table = np.array(values)
-    freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
-    if freedom < 1:
-        return None
-    rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
-    return math.sqrt(float(np.sum(rest**2)) / freedom) or None
 
 
 def _detectable(runs: Runs, name: str, spread: float | None, design: Design | None) -> Row:
@@ -129,6 +155,5 @@ def _detectable(runs: Runs, name: str, spread: float | None, design: Design | No
         "detectable": found,
         "smallest_effect": analysis.smallest_effect,
         "enough": None if found is None else found <= analysis.smallest_effect,
-        "planned_sd": analysis.power.sd if analysis.power is not None else None,
         "status": "ok" if found is not None else "no_spread" if spread is None else "out_of_reach",
     }

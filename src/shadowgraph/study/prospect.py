@@ -289,3 +289,32 @@ def core_speed() -> float:
 def smallest_of(found: Sequence[Prospect]) -> float:
     """The largest of the smallest p values of the primary tests: below it no level can be reached by all."""
     return max(test.smallest_p for test in found if test.role == "primary" and test.smallest_p is not None)
+
+
+def holm_lines(found: Sequence[Prospect], alpha: float) -> list[str]:
+    """Of every role with several tests: the smallest p that a single one of them can have after Holm's correction."""
+    lines: list[str] = []
+    for role in ("primary", "secondary"):
+        family = [test for test in found if test.role == role and test.smallest_p is not None]
+        if len(family) < 2:
+            continue
+        least = min(1.0, len(family) * min(test.smallest_p or 0.0 for test in family))
+        line = f"Holm over {len(family)} {role} tests: the smallest p that a single one can have is {least:.2g}"
+        far = least > alpha + 1e-12
+        lines.append(f"{line}, above alpha {alpha}: no test of this family can reach alpha" if far else line)
+    return lines
+
+
+def uncompared(spec: StudySpec) -> list[str]:
+    """Arms of the rate grid that no contrast and no label compares at its rates, in the order of the grid."""
+    if spec.rate_grid is None:
+        return []
+    grid, groups, label = set(spec.rate_grid.arms), spec.analysis.groups, spec.analysis.label
+    compared: set[str] = set()
+    for contrast in spec.analysis.all_contrasts:
+        sides = [set(groups.get(name, (name,))) & grid for pair in contrast.pairs for name in pair]
+        if all(sides):
+            compared |= set().union(*sides)
+    if label is not None and grid & set(groups.get(label.positive, (label.positive,))):
+        compared |= {arm for name in (label.positive, label.negative) for arm in groups.get(name, (name,))}
+    return [arm for arm in spec.rate_grid.arms if arm not in compared]

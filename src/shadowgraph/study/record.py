@@ -12,18 +12,20 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from shadowgraph.artifact import read_object, write_bytes
 from shadowgraph.errors import DataError, SpecError
 from shadowgraph.identity import Json, file_digest, fingerprint, plain
 from shadowgraph.scores.item import ItemScore
-from shadowgraph.scores.row import Row, golden, kind_of
-from shadowgraph.scores.suite import read_suite
 from shadowgraph.spec.study import StudySpec
+from shadowgraph.study.differing import differing
 from shadowgraph.study.layout import Layout, runs_of
+from shadowgraph.study.roster import ROSTER, Asked, read_roster, write_roster
+from shadowgraph.study.seal import require_sealed, seal_records
 
 SCHEMA = "1.1"
 DIGITS = 9
@@ -31,7 +33,10 @@ FEWER = {"items": 7, "measures": 5}
 """Significant digits of what stands under other keys."""
 WHOLE = frozenset({"K", "K_emb", "log_norm"})
 """Numbers that are not rounded."""
-SPLITS = "splits.json"
+RESULT_DIGITS = 12
+"""Significant digits of a result: what lies beyond them differs between kinds of processors."""
+AGREES = 1e-6
+"""Relative difference up to which K of a record is that of its own slots, which are rounded."""
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
@@ -44,6 +49,15 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 def recorded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as a record holds them: plain, and rounded to its digits."""
     return _object(_rounded(plain(dict(values)), DIGITS))
+
+
+def to_digits(value: Json, digits: int = RESULT_DIGITS) -> Json:
+    """A plain value with every float in it at so many significant digits."""
+    if isinstance(value, dict):
+        return {key: to_digits(item, digits) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_digits(item, digits) for item in value]
+    return float(f"{value:.{digits - 1}e}") if isinstance(value, float) else value
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -89,14 +103,14 @@ def items_of(record: Mapping[str, Any], suite: Path) -> list[ItemScore]:
     columns, where = record["items"], str(suite)
     if columns is None:
         return []
-    if columns["suite"] != file_digest(suite / "suite.json"):
+    roster = read_roster(suite)
+    if columns["suite"] != roster.suite:
         raise DataError("a record was scored on another suite", where=where, hint="the records are of another study")
-    rows = list(_rows(suite))
     names = ("correct", "bits_per_byte", "margin")
-    if any(len(columns[name]) != len(rows) for name in names):
-        raise DataError(f"a record does not hold the {len(rows)} items of the suite", where=where)
-    values = zip(rows, *(columns[name] for name in names), strict=True)
-    return [_item(split, row, bool(correct), bits, margin) for (split, row), correct, bits, margin in values]
+    if any(len(columns[name]) != len(roster.items) for name in names):
+        raise DataError(f"a record does not hold the {len(roster.items)} items of the suite", where=where)
+    values = zip(roster.items, *(columns[name] for name in names), strict=True)
+    return [_item(asked, bool(correct), bits, margin) for asked, correct, bits, margin in values]
 
 
 def records_of(layout: Layout, spec: StudySpec) -> list[dict[str, Any]]:
@@ -122,6 +136,8 @@ def base_records(layout: Layout, spec: StudySpec) -> dict[int, dict[str, Any]]:
 def export_records(layout: Layout, spec: StudySpec, into: Path) -> int:
     """Copy what the analysis needs of a study into a folder: its plan, its proof, its records; small files only.
 
+    A manifest, `digests.json`, names every file with its digest.
+
     Returns:
         Number of records of runs copied.
 
@@ -132,12 +148,14 @@ def export_records(layout: Layout, spec: StudySpec, into: Path) -> int:
     own = read_object(layout.plan)["plan_hash"]
     if (into / "plan.json").exists() and read_object(into / "plan.json").get("plan_hash") != own:
         raise SpecError("holds the records of another plan", where=str(into), hint="choose another folder")
-    names = [name for name in _files(layout, spec) if (layout.root / name).exists()]
+    write_roster(layout.suite)
+    names = [name for name in travelling(layout, spec) if (layout.root / name).exists()]
     count = sum(name.startswith("runs/") for name in names)
     if not count:
         raise DataError("no run has a record yet", where=str(layout.root), hint="run the study first")
     for name in ("plan.json", *names):
         write_bytes(into / name, (layout.root / name).read_bytes())
+    seal_records(into)
     return count
 
 
@@ -149,20 +167,24 @@ def import_records(layout: Layout, spec: StudySpec, source: Path) -> int:
     Args:
         layout: the study's folder, claimed for its plan.
         spec: its specification.
-        source: a folder written by `export_records`, or any finished study's.
+        source: a folder written by `export_records`, or any finished study's; either holds digests of its files.
 
     Returns:
         Number of records of runs that the study holds now.
 
     Raises:
         SpecError: the folder holds another plan, or none.
-        DataError: a record is malformed, or is not of the run that was proven matched, here or there.
+        DataError: a file is not what was written or has no digest there, a record is malformed, or is not of the run
+            that was proven matched, here or there.
     """
     own = read_object(layout.plan)["plan_hash"]
     held = read_object(source / "plan.json").get("plan_hash") if (source / "plan.json").exists() else None
     if held != own:
+        apart = "" if held is None else differing(read_object(source / "plan.json"), read_object(layout.plan))
         found = "no plan" if held is None else f"the plan {held}"
-        raise SpecError(f"holds {found}, and this is the plan {own}", where=str(source), hint="name another folder")
+        raise SpecError(f"holds {found}, and this is the plan {own}{apart}", where=str(source), hint="name another one")
+    names = [name for name in travelling(layout, spec) if (source / name).exists()]
+    require_sealed(source, ("plan.json", *names))
     if not (source / "matched.json").exists():
         return sum((layout.run(key) / "record.json").exists() for key in runs_of(spec))
     statements = read_object(source / "matched.json")["statements"]
@@ -176,8 +198,8 @@ def import_records(layout: Layout, spec: StudySpec, source: Path) -> int:
         path = source / "runs" / key.name / "record.json"
         if path.exists():
             _checked(path, key.name, statements)
-    for name in _files(layout, spec):
-        if (source / name).exists() and not (layout.root / name).exists():
+    for name in names:
+        if not (layout.root / name).exists():
             write_bytes(layout.root / name, (source / name).read_bytes())
     return sum((layout.run(key) / "record.json").exists() for key in runs_of(spec))
 
@@ -188,10 +210,11 @@ def drop_weights(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _files(layout: Layout, spec: StudySpec) -> list[str]:
+def travelling(layout: Layout, spec: StudySpec) -> list[str]:
     """Every file that travels, but the plan; the proof last, so that records are never there without their base."""
     bases = [f"{name}/record.json" for name in layout.bases(spec)]
-    return [*bases, "matched.json", *(f"runs/{key.name}/record.json" for key in runs_of(spec))]
+    roster = f"{layout.suite.name}/{ROSTER}"
+    return [roster, *bases, "matched.json", *(f"runs/{key.name}/record.json" for key in runs_of(spec))]
 
 
 def _checked(path: Path, name: str, statements: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,37 +222,37 @@ def _checked(path: Path, name: str, statements: Mapping[str, Any]) -> dict[str, 
     record = read_record(path)
     if name not in statements or record.get("run") != fingerprint(statements[name]):
         raise DataError("is not of the run that was proven matched", where=str(path), hint="delete it and run again")
+    _require_own(record, path)
     return record
 
 
-def _rows(suite: Path) -> Iterator[tuple[str, Row]]:
-    """Every row of a suite with its split, as the study calls it."""
-    found = read_suite(suite)
-    shown: Mapping[str, str] = read_object(suite / SPLITS) if (suite / SPLITS).exists() else {}
-    for split in found.splits:
-        for row in found.items(split):
-            yield shown.get(split, split), row
+def _require_own(record: Mapping[str, Any], path: Path) -> None:
+    """Hold K of a record, where it has one, against the concentration of its own slots."""
+    k, slots = record.get("K"), record.get("per_slot")
+    if not isinstance(k, int | float) or not slots:
+        return
+    own = fmean(fmean(float(value) for _, value in layers) for layers in slots.values())
+    if not math.isclose(k, own, rel_tol=AGREES, abs_tol=AGREES / 10):
+        found = f"holds K = {k:.9g}, and its own slots give {own:.9g}"
+        raise DataError(found, where=str(path), hint="it was changed: delete it and run again")
 
 
-def _item(split: str, row: Row, correct: bool, bits: float | None, margin: float | None) -> ItemScore:
-    """One score from its row and its numbers."""
-    kind = kind_of(row)
-    asked = golden(row) if kind == "generate" else row
-    texts, gold = asked["continuations"], int(asked["gold"])
-    likely = -(bits or 0.0) * len(texts[gold].encode()) * math.log(2)
+def _item(asked: Asked, correct: bool, bits: float | None, margin: float | None) -> ItemScore:
+    """One score from its item and its numbers."""
+    likely = -(bits or 0.0) * asked.gold_bytes * math.log(2)
     others = likely - (margin or 0.0)
     return ItemScore(
-        id=row["id"],
-        split=split,
-        family=row["family"],
-        group=row["group"],
+        id=asked.id,
+        split=asked.split,
+        family=asked.family,
+        group=asked.group,
         correct=correct,
         bits_per_byte=bits,
         margin=margin,
-        loglikelihoods=tuple(likely if place == gold else others for place in range(len(texts))),
-        kind=kind,
-        form=row.get("form", "original"),
-        source=row.get("source", row["id"]),
+        loglikelihoods=tuple(likely if place == asked.gold else others for place in range(asked.continuations)),
+        kind=asked.kind,
+        form=asked.form,
+        source=asked.source,
     )
 
 

@@ -19,7 +19,8 @@ from shadowgraph.scores.suite import write_suite
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import read_spec
 from shadowgraph.study.layout import Layout
-from shadowgraph.study.record import SPLITS, packed_items
+from shadowgraph.study.record import packed_items
+from shadowgraph.study.roster import SPLITS
 from shadowgraph.study.suites import benchmark_rows
 from shadowgraph.work.job import Progress
 from shadowgraph.worlds.panel import panel

@@ -30,7 +30,7 @@ from shadowgraph.corpus.entries import cut, join_short, tell_item, tell_text
 from shadowgraph.corpus.readers.files import find_files, read_documents
 from shadowgraph.errors import DataError, SpecError
 from shadowgraph.seeds import keyed_uniform
-from shadowgraph.spec.material import SourceTable
+from shadowgraph.spec.material import ScoreSource, SourceTable
 from shadowgraph.spec.study import StudySpec
 
 VARIABLE = "$SHADOWGRAPH_DATA"
@@ -74,12 +74,23 @@ def source_files(spec: StudySpec, folder: Path) -> dict[str, Path]:
     if spec.sources and not any(source.role == "outside" for source in spec.sources):
         raise SpecError('no source has role = "outside"', where="sources", hint="loss outside all data is read on one")
     found: dict[str, Path] = {}
-    for table in (*spec.sources, *spec.scores.benchmarks):
+    tables: list[tuple[str, SourceTable | ScoreSource]] = [("sources", table) for table in spec.sources]
+    tables += [("scores.benchmarks", table) for table in spec.scores.benchmarks]
+    for key, table in tables:
         for name in table.files:
             path = expand(name, folder)
-            for file in find_files([path]):
+            for file in _found(path, f"{key} {table.name!r}.files"):
                 found[name if file == path else f"{name}/{file.relative_to(path).as_posix()}"] = file
     return found
+
+
+def _found(path: Path, key: str) -> list[Path]:
+    """The files behind a path; a fault says which key of the study file names it."""
+    try:
+        return find_files([path])
+    except DataError as fault:
+        hint = "; ".join(filter(None, [f"named in {key}", fault.hint]))
+        raise DataError(fault.found, where=fault.where, hint=hint) from fault
 
 
 def read_source(source: SourceTable, folder: Path, asked: Collection[tuple[str, str]] = ()) -> list[str]:
