@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shadowgraph.scores.score import score
     from shadowgraph.scores.suite import write_suite
     from shadowgraph.spectra.plan import spectrum_of
+    from shadowgraph.weights.adapters.opened import open_model
     from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
     from shadowgraph.weights.pairing import pair
 
@@ -52,6 +53,7 @@ __all__ = [
     "evaluate",
     "merge",
     "open_checkpoint",
+    "open_model",
     "pair",
     "prove_matched",
     "read_footprint",
@@ -84,6 +86,7 @@ _HOMES = {
     "evaluate": "measures.catalogue",
     "merge": "footprint.merge",
     "open_checkpoint": "weights.checkpoint",
+    "open_model": "weights.adapters.opened",
     "pair": "weights.pairing",
     "prove_matched": "runs.matched",
     "read_footprint": "footprint.table",
