@@ -107,7 +107,8 @@ def page(recipe: Recipe, parameters: int, rounds: int, found: dict[str, list[dic
     read = middle["read"]
     bare_used = [each["used"] for each in found["bare"]]
     noise = max(bare_used) / min(bare_used) - 1
-    cost = max(0.0, read["used"] - middle["bare"]["used"]) / READINGS * recipe.steps / middle["bare"]["used"]
+    seen = max(0.0, read["used"] - middle["bare"]["used"]) / READINGS
+    cost = max(seen, read["background"]) * recipe.steps / middle["bare"]["used"]
     lines += [
         "",
         f"The bare Trainer itself varies by {noise:.1%} of processor time between rounds; differences below that are "
@@ -116,7 +117,7 @@ def page(recipe: Recipe, parameters: int, rounds: int, found: dict[str, list[dic
         "",
         f"For the callback the steps waited {1000 * read['blocked']:.0f} ms in all, "
         f"{read['blocked'] / read['wall']:.2%} of the training. A reading takes {1000 * read['background']:.0f} ms in "
-        f"its own thread beside the steps, about {cost:.1f} steps' worth of processor time: read every "
+        f"its own thread beside the steps, at most about {cost:.1f} steps' worth of processor time: read every "
         f"{max(1, round(cost / LIMIT))} steps it stays within {LIMIT:.0%}. Left out for lack of time: "
         f"{read['skipped']:.0f} of {READINGS}.",
         "",
