@@ -6,6 +6,7 @@ Not here: what a verb does.
 
 from __future__ import annotations
 
+import copy
 import errno
 import signal
 import sys
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     if list(arguments) in ([], ["study"], ["corpus"]):
         arguments = [*arguments, "--help"]
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(_called(arguments))
     before = fetched()
     try:
         code = command.main(args=list(arguments), prog_name="shadowgraph", standalone_mode=False)
@@ -112,6 +113,18 @@ def main(arguments: Sequence[str]) -> int:
         return _unforeseen(error, as_json)
     emit_traffic(before)
     return _interrupted() if code == INTERRUPTED else int(code or 0)
+
+
+def _called(arguments: Sequence[str]) -> typer.Typer:
+    """The program with the verb that is called alone, so that no other's options are worked out; else whole."""
+    verb = next(iter(arguments), "")
+    commands = [command for command in app.registered_commands if command.name == verb]
+    groups = [group for group in app.registered_groups if group.name == verb]
+    if not commands and not groups:
+        return app
+    narrow = copy.copy(app)
+    narrow.registered_commands, narrow.registered_groups = commands, groups
+    return narrow
 
 
 def _unforeseen(error: Exception, as_json: bool) -> int:
