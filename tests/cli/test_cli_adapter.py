@@ -193,3 +193,14 @@ def test_an_adapter_that_peft_made_reads_as_the_model_it_merges_into(
     for row in rows:
         other = dense[row["tensor"], row["measure"]]
         assert row["value"] == pytest.approx(other["value"], rel=1e-6, abs=1e-9), row["measure"]
+
+
+def test_a_footprint_does_not_lie_beside_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place, apart = adapter(tmp_path / "a"), tmp_path / "footprint"
+    assert main(["scan", place, "--output", place]) == 2
+    assert "the folder holds a model" in capsys.readouterr().err
+    assert not (tmp_path / "a" / "footprint.json").exists()
+    assert main(["scan", place, "--output", str(apart)]) == 0
+    (apart / "footprint.json").rename(tmp_path / "a" / "footprint.json")
+    assert main(["compare", place, place]) == 2
+    assert "holds a model and a footprint" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from footprint_models import saved, tensors
 
 from shadowgraph.errors import DataError
 from shadowgraph.footprint.agreement import agreement
-from shadowgraph.footprint.contrast import WITHOUT_A_NULL, contrast
+from shadowgraph.footprint.contrast import contrast
 from shadowgraph.footprint.parts import part_path
 from shadowgraph.footprint.scan import scan
 from shadowgraph.footprint.table import PARTS, read_footprint
@@ -97,9 +97,11 @@ def test_updates_of_two_ranks_are_not_compared_without_a_null(tmp_path: Path) ->
     high = scan(saved_adapter(tmp_path / "b", wide, rank=12), base)
     full = scan(saved(tmp_path / "tuned", merged(base_tensors, content)), base, objects=("O3",))
     for found, told in ((contrast(low, high), "4 against 12"), (contrast(low, full), "4 against full")):
-        assert {key for key, reading in found.variants.items() if reading.status == "other_rank"} == WITHOUT_A_NULL
+        readings = [found.K, found.K_emb, *found.variants.values()]
+        assert {(reading.value, reading.status) for reading in readings} == {(None, "other_rank")}
+        assert (found.per_slot, found.cells, found.exceptions) == ({}, {}, ())
+        assert found.log_norm.value is not None
         assert any(told in note for note in found.notes)
-        assert found.K.value is not None
     same = contrast(low, low)
     assert same.notes == ()
     assert same.variants["erank_energy"].value == 0.0
@@ -111,6 +113,9 @@ def test_adapters_of_other_shapes_are_no_pair(tmp_path: Path) -> None:
     other = scan(saved_adapter(tmp_path / "b", factors(wider)))
     with pytest.raises(DataError, match="do not change one base"):
         contrast(one, other)
+    strange = scan(saved_adapter(tmp_path / "c", factors({"model.layers.7.self_attn.q_proj.weight": (30, 20)})))
+    with pytest.raises(DataError, match="no matrix of one name"):
+        contrast(one, strange)
 
 
 def test_shared_directions_of_factors_are_those_of_the_matrices(tmp_path: Path) -> None:

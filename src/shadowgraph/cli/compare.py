@@ -78,10 +78,13 @@ def _names(given: list[str] | None) -> tuple[str | None, str | None]:
 
 def _opened(path: Path, name: str | None, before: Checkpoint | None) -> Path | Checkpoint | Adapter:
     """The folder of a footprint as it is; else the model or adapter in it."""
-    from shadowgraph.weights.adapters.opened import open_model
+    from shadowgraph.weights.adapters.opened import holds_model, open_model
     from shadowgraph.weights.checkpoint import Checkpoint
 
     if (path / "footprint.json").is_file():
+        if holds_model(path):
+            found = "holds a model and a footprint, which may be of other weights"
+            raise SpecError(found, where=str(path), hint="keep footprints in folders of their own")
         return path
     model = open_model(path, name)
     if before is None and isinstance(model, Checkpoint):

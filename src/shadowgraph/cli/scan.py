@@ -60,7 +60,7 @@ def scan_command(
     from shadowgraph.weights.adapters.opened import open_model
     from shadowgraph.weights.checkpoint import open_checkpoint
 
-    refuse_file(output)
+    _require_apart(output)
     with measuring() as progress:
         footprint = scan(
             open_model(model, adapter, prefer or ""),
@@ -82,6 +82,15 @@ def scan_command(
     if output is not None:
         footprint.write(output)
     emit_json(_document(footprint)) if as_json else typer.echo("\n".join(table(footprint)))
+
+
+def _require_apart(output: Path | None) -> None:
+    """A footprint lies in a folder of its own: beside weights it would be taken for theirs when they have changed."""
+    from shadowgraph.weights.adapters.opened import holds_model
+
+    refuse_file(output)
+    if output is not None and holds_model(output):
+        raise SpecError("the folder holds a model", where=f"--output {output}", hint="give a folder of its own")
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -15,8 +15,7 @@ from shadowgraph.footprint.table import Footprint
 from shadowgraph.footprint.variants import variants
 from shadowgraph.measures.spectrum import Reading
 
-WITHOUT_A_NULL = frozenset({"erank_energy", "stable_rank", "without_first", "block_pooled"})
-"""Variants of K that are comparable between equal ranks only."""
+OTHER_RANK = Reading(None, "other_rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,9 @@ def contrast(a: Footprint, b: Footprint) -> Contrast:
         b: footprint with the same base, or of another adapter alone.
 
     Returns:
-        Differences a − b; a difference whose parts are not both readable carries the status of the first that is not,
-        one that is not comparable between updates of two ranks "other_rank".
+        Differences a − b; a difference whose parts are not both readable carries the status of the first that is not.
+        Updates of two ranks, or one factored and one whole, are held against two different nulls: nothing but their
+        size is compared, all else is "other_rank".
 
     Raises:
         DataError: a footprint without updates, two different bases, or adapters of matrices of two shapes.
@@ -81,13 +81,13 @@ def contrast(a: Footprint, b: Footprint) -> Contrast:
     cells = {slot: _by_layer(left.per_slot[slot], right.per_slot[slot]) for slot in per_slot}
     ours_too, theirs_too = variants(_only(a, common)), variants(_only(b, common))
     differences = {key: _difference(ours_too[key], theirs_too[key]) for key in ours_too if key in theirs_too}
-    unlike = _unlike_ranks(a, b, common)
+    unlike = _unlike_ranks(a, b)
     if unlike:
         notes.append(unlike)
-        differences |= {key: Reading(None, "other_rank") for key in differences if key in WITHOUT_A_NULL}
+        per_slot, cells, differences = {}, {}, dict.fromkeys(differences, OTHER_RANK)
     return Contrast(
-        K=_difference(left.K, right.K),
-        K_emb=_difference(left.K_emb, right.K_emb),
+        K=OTHER_RANK if unlike else _difference(left.K, right.K),
+        K_emb=OTHER_RANK if unlike else _difference(left.K_emb, right.K_emb),
         log_norm=_difference(left.log_norm, right.log_norm),
         per_slot=per_slot,
         cells=cells,
@@ -107,6 +107,8 @@ def _require_one_base(a: Footprint, b: Footprint) -> list[str]:
     if not alone:
         return []
     shapes = {record.tensor: record.shape for record in b.matrices}
+    if not any(record.tensor in shapes for record in a.matrices):
+        raise DataError("the two adapters change no matrix of one name", hint="compare adapters of one base")
     for record in a.matrices:
         other = shapes.get(record.tensor, record.shape)
         if other != record.shape:
@@ -118,16 +120,16 @@ def _require_one_base(a: Footprint, b: Footprint) -> list[str]:
     return ["no base was given: that both adapters change the same one is known by the shapes of its matrices alone"]
 
 
-def _unlike_ranks(a: Footprint, b: Footprint, slots: set[str]) -> str:
+def _unlike_ranks(a: Footprint, b: Footprint) -> str:
     """What is said of updates of two ranks, "" where all are alike; a dense update has the rank of its shape."""
-    ranks = {record.tensor: record.rank for record in b.matrices if record.role.cell in slots}
+    ranks = {record.tensor: record.rank for record in b.matrices}
     pairs = [(record.rank, ranks[record.tensor]) for record in a.matrices if record.tensor in ranks]
     shown = sorted({f"{_rank(ours)} against {_rank(theirs)}" for ours, theirs in pairs if ours != theirs})
     if not shown:
         return ""
     return (
-        f"ranks differ ({', '.join(shown[:3])}): each k is beside noise of its own rank, and the smaller rank has less"
-        " room to differ from it"
+        f"ranks differ ({', '.join(shown[:3])}): each k is beside noise of its own rank, so that no difference of them"
+        " says anything of concentration; compare updates of one rank, or merge both"
     )
 
 

@@ -215,7 +215,11 @@ def _footprint(after: Checkpoint | Adapter, work: Plan, found: Sequence[Found], 
     """Rows, records, coverage and remarks put together."""
     records = [each.record for each in found if each.record is not None]
     if not any(record.spectrum is not None for record in records):
-        raise CheckpointError("no matrix could be analysed", where=str(after.path), hint="run inspect to see why")
+        reasons = [printable(item.reason, 200) for item in work.skipped]
+        why = f", the first because: {reasons[0]}" if reasons else ""
+        raise CheckpointError(
+            f"no matrix could be analysed{why}", where=str(after.path), hint="run inspect to see what it holds"
+        )
     skipped = [Skipped(printable(item.tensor), printable(item.reason)) for item in work.skipped]
     skipped.extend(Skipped(each.record.tensor, printable(each.reason)) for each in found if each.record and each.reason)
     block = changed_parameters(after, work) if isinstance(after, Adapter) else after.block_parameters

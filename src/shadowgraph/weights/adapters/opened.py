@@ -15,6 +15,7 @@ from shadowgraph.errors import CheckpointError, SpecError, printable
 from shadowgraph.weights.adapter import ADAPTER_CONFIG, is_adapter
 from shadowgraph.weights.adapters.adapter import ARCHIVE_NAME, WEIGHTS, Adapter, open_adapter
 from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
+from shadowgraph.weights.choice import holds_weights
 from shadowgraph.weights.download import snapshot
 from shadowgraph.weights.folder import contained, is_folder, is_there, listing
 from shadowgraph.weights.hub.located import located
@@ -57,6 +58,18 @@ def open_model(path: Path | str, name: str | None = None, prefer: str = "") -> C
     if name is not None and not (folder and isinstance(found, Adapter)):
         raise SpecError("an adapter's name is given, but this is no folder of adapters", where=str(path))
     return found
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a folder that is there holds weights or an adapter of its own; nothing is opened.
+
+    Raises:
+        EnvironmentFault: the machine may not look at it.
+    """
+    if not is_folder(folder):
+        return False
+    names = listing(folder)
+    return _holds_adapter(names) or holds_weights(names)
 
 
 def _file(path: Path) -> Adapter | None:
