@@ -126,7 +126,7 @@ def _figure(name: str, plate: Plate, study: Record) -> list[str]:
     blocks = [f"## {_text(plate.title)}"]
     blocks += ["\n".join(f"![{_text(plate.title)}]({name}/figures/{_file(plate, place)})" for place in range(count))]
     blocks += [_text(plate.caption)] if count else []
-    if plate.key in {"contrasts", "forest"} and count:
+    if plate.key in {"contrasts", "forest", "settings"} and count:
         blocks.append(_table(plate.table))
     for title, table in plate.shown:
         if table.rows:
