@@ -15,6 +15,7 @@ import pytest
 from badcase import packed, tensor
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutants import explore, flipped, mutate
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save_file
 
@@ -75,9 +76,7 @@ def test_every_cut_and_every_flipped_bit_of_the_header(tmp_path: Path) -> None:
     accepted = 0
     for place in range(len(VALID) - 22):
         for bit in range(8):
-            mutant = bytearray(VALID)
-            mutant[place] ^= 1 << bit
-            accepted += agree(bytes(mutant), path)
+            accepted += agree(flipped(VALID, place, bit), path)
     assert accepted > 20  # a changed name is another name
 
 
@@ -91,49 +90,36 @@ def test_spliced_lengths(number: int, tmp_path: Path) -> None:
         agree(packed(text.replace(old, str(number)).encode(), bytes(range(22))), path)
 
 
-def mutate(stream: np.random.Generator, data: bytes) -> bytes:
-    """One to four random changes: bytes set, runs cut out, doubled, or numbers replaced."""
-    content = bytearray(data)
-    for _ in range(int(stream.integers(1, 5))):
-        place, length = int(stream.integers(0, len(content))), int(stream.integers(1, 12))
-        kind = int(stream.integers(0, 5))
-        if kind == 0:
-            content[place] = int(stream.integers(0, 256))
-        elif kind == 1 and len(content) > 40:
-            del content[place : place + length]
-        elif kind == 2:
-            content[place:place] = content[place : place + length]
-        elif kind == 3:
-            content[place : place + 1] = b'{}[]",:0123456789.eE-\\u\x00'[length : length + 1]
-        else:
-            content[:8] = max(0, len(content) - 8 - 22 + int(stream.integers(-2, 3))).to_bytes(8, "little")
-    return bytes(content)
+def _syntax(stream: np.random.Generator, content: bytearray, place: int, length: int) -> None:
+    content[place : place + 1] = b'{}[]",:0123456789.eE-\\u\x00'[length : length + 1]
 
 
-def explore(seconds: float, path: Path, seed: int) -> tuple[int, int]:
+def _length(stream: np.random.Generator, content: bytearray, place: int, length: int) -> None:
+    content[:8] = max(0, len(content) - 8 - 22 + int(stream.integers(-2, 3))).to_bytes(8, "little")
+
+
+def search(seconds: float, path: Path, seed: int) -> tuple[int, int]:
     """Mutate until the time is over; returns the number of mutants and of those accepted."""
     stream = generator(seed, "fuzz")
-    until = time.monotonic() + seconds
-    tried = accepted = 0
-    while time.monotonic() < until:
-        for _ in range(50):
-            mutant = mutate(stream, VALID)
-            if int(stream.integers(0, 2)):  # keep the length honest, so that changes behind it are reached
-                mutant = max(0, len(mutant) - 30).to_bytes(8, "little") + mutant[8:]
-            accepted += agree(mutant, path)
-            tried += 1
-    return tried, accepted
+
+    def mutant() -> bytes:
+        made = mutate(stream, VALID, (_syntax, _length))
+        if int(stream.integers(0, 2)):  # keep the length honest, so that changes behind it are reached
+            made = max(0, len(made) - 30).to_bytes(8, "little") + made[8:]
+        return made
+
+    return explore(seconds, mutant, lambda data: agree(data, path))
 
 
 def test_random_mutants_for_a_short_time(tmp_path: Path) -> None:
-    tried, _ = explore(SECONDS, tmp_path / "mutant.safetensors", 0)
+    tried, _ = search(SECONDS, tmp_path / "mutant.safetensors", 0)
     assert tried >= 50
 
 
 @pytest.mark.slow
 def test_random_mutants_for_a_long_time(tmp_path: Path, record_property: Any) -> None:
     seed = int(os.environ.get("FUZZ_SEED", "1"))
-    tried, accepted = explore(SECONDS_LONG, tmp_path / "mutant.safetensors", seed)
+    tried, accepted = search(SECONDS_LONG, tmp_path / "mutant.safetensors", seed)
     record_property("mutants", tried)
     assert accepted > 0
 

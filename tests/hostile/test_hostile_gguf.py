@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gguf_bytes import LIST, LLAMA, Q4_0, Q8_0, gguf, key, number, tensor, word, words
+from mutants import explore, flipped, mutate
 
 from shadowgraph.errors import CheckpointError
 from shadowgraph.seeds import generator
@@ -92,9 +93,7 @@ def test_every_flipped_bit_of_the_header(bits: range, tmp_path: Path) -> None:
     path, accepted = tmp_path / "mutant.gguf", 0
     for place in range(len(VALID) - 198):
         for bit in bits:
-            mutant = bytearray(VALID)
-            mutant[place] ^= 1 << (place + bit) % 8
-            accepted += agree(bytes(mutant), path)
+            accepted += agree(flipped(VALID, place, (place + bit) % 8), path)
     assert accepted > 20  # a changed key is another key
 
 
@@ -108,45 +107,33 @@ def test_spliced_lengths(splice: int, size: int, tmp_path: Path) -> None:
         agree(VALID[:place] + number + VALID[place + size :], path)
 
 
-def mutate(stream: np.random.Generator, data: bytes) -> bytes:
-    """One to four random changes: bytes set, runs cut out or doubled, numbers replaced."""
-    content = bytearray(data)
-    for _ in range(int(stream.integers(1, 5))):
-        place, length = int(stream.integers(0, len(content))), int(stream.integers(1, 12))
-        kind = int(stream.integers(0, 5))
-        if kind == 0:
-            content[place] = int(stream.integers(0, 256))
-        elif kind == 1 and len(content) > 60:
-            del content[place : place + length]
-        elif kind == 2:
-            content[place:place] = content[place : place + length]
-        elif kind == 3:
-            content[place : place + 4] = struct.pack("<I", int(stream.integers(0, 45)))
-        else:
-            content[place : place + 8] = struct.pack("<Q", SPLICES[int(stream.integers(0, len(SPLICES)))])
-    return bytes(content)
+def _kind(stream: np.random.Generator, content: bytearray, place: int, length: int) -> None:
+    content[place : place + 4] = struct.pack("<I", int(stream.integers(0, 45)))
 
 
-def explore(seconds: float, path: Path, seed: int) -> tuple[int, int]:
+def _number(stream: np.random.Generator, content: bytearray, place: int, length: int) -> None:
+    content[place : place + 8] = struct.pack("<Q", SPLICES[int(stream.integers(0, len(SPLICES)))])
+
+
+def mutant(stream: np.random.Generator) -> bytes:
+    """A mutant of the valid file."""
+    return mutate(stream, VALID, (_kind, _number), shortest=60)
+
+
+def search(seconds: float, path: Path, seed: int) -> tuple[int, int]:
     """Mutate until the time is over; returns the number of mutants and of those accepted."""
     stream = generator(seed, "fuzz", "gguf")
-    until = time.monotonic() + seconds
-    tried = accepted = 0
-    while time.monotonic() < until:
-        for _ in range(50):
-            accepted += agree(mutate(stream, VALID), path)
-            tried += 1
-    return tried, accepted
+    return explore(seconds, lambda: mutant(stream), lambda data: agree(data, path))
 
 
 def test_random_mutants_for_a_short_time(tmp_path: Path) -> None:
-    tried, _ = explore(SECONDS, tmp_path / "mutant.gguf", 0)
+    tried, _ = search(SECONDS, tmp_path / "mutant.gguf", 0)
     assert tried >= 50
 
 
 @pytest.mark.slow
 def test_random_mutants_for_a_long_time(tmp_path: Path, record_property: Any) -> None:
-    tried, accepted = explore(SECONDS_LONG, tmp_path / "mutant.gguf", int(os.environ.get("FUZZ_SEED", "1")))
+    tried, accepted = search(SECONDS_LONG, tmp_path / "mutant.gguf", int(os.environ.get("FUZZ_SEED", "1")))
     record_property("mutants", tried)
     assert accepted > 0
 
@@ -155,7 +142,7 @@ def test_mutants_are_opened_or_refused_as_checkpoints(tmp_path: Path) -> None:
     """Nothing but our own refusal leaves the whole way from bytes to matrices, whatever keys and names say."""
     path, stream, loaded = tmp_path / "mutant.gguf", generator(3, "fuzz", "gguf"), 0
     for _ in range(200):
-        path.write_bytes(mutate(stream, VALID))
+        path.write_bytes(mutant(stream))
         try:
             loaded += sum(matrix.load().size == matrix.parameters for matrix in open_checkpoint(path).matrices())
         except CheckpointError:

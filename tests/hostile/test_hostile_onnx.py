@@ -10,6 +10,7 @@ import onnx
 import pytest
 from bad_onnx import node, number, part, stored
 from google.protobuf.message import DecodeError
+from mutants import explore, flipped, mutate
 
 from shadowgraph.errors import CheckpointError
 from shadowgraph.seeds import generator
@@ -99,9 +100,7 @@ def test_every_cut_and_every_flipped_bit(tmp_path: Path) -> None:
     accepted = 0
     for place in range(len(VALID)):
         for bit in range(8):
-            mutant = bytearray(VALID)
-            mutant[place] ^= 1 << bit
-            accepted += agree(bytes(mutant), path)
+            accepted += agree(flipped(VALID, place, bit), path)
     assert accepted > 100  # values, and names of what is not read
 
 
@@ -112,41 +111,23 @@ def test_spliced_lengths(length: int, tmp_path: Path) -> None:
         agree(VALID[:place] + number(length) + VALID[place + 1 :], path)
 
 
-def mutate(stream: np.random.Generator, data: bytes) -> bytes:
-    """One to four random changes: bytes set, runs cut out or doubled, numbers spliced in."""
-    content = bytearray(data)
-    for _ in range(int(stream.integers(1, 5))):
-        place, length = int(stream.integers(0, len(content))), int(stream.integers(1, 12))
-        kind = int(stream.integers(0, 4))
-        if kind == 0:
-            content[place] = int(stream.integers(0, 256))
-        elif kind == 1 and len(content) > 40:
-            del content[place : place + length]
-        elif kind == 2:
-            content[place:place] = content[place : place + length]
-        else:
-            content[place : place + 1] = number(SPLICES[int(stream.integers(0, len(SPLICES)))])
-    return bytes(content)
+def _number(stream: np.random.Generator, content: bytearray, place: int, length: int) -> None:
+    content[place : place + 1] = number(SPLICES[int(stream.integers(0, len(SPLICES)))])
 
 
-def explore(seconds: float, path: Path, seed: int) -> tuple[int, int]:
+def search(seconds: float, path: Path, seed: int) -> tuple[int, int]:
     """Mutate until the time is over; returns the number of mutants and of those accepted."""
-    stream, until = generator(seed, "fuzz"), time.monotonic() + seconds
-    tried = accepted = 0
-    while time.monotonic() < until:
-        for _ in range(50):
-            accepted += agree(mutate(stream, VALID), path)
-            tried += 1
-    return tried, accepted
+    stream = generator(seed, "fuzz")
+    return explore(seconds, lambda: mutate(stream, VALID, (_number,)), lambda data: agree(data, path))
 
 
 def test_random_mutants_for_a_short_time(tmp_path: Path) -> None:
-    tried, _ = explore(SECONDS, tmp_path / "mutant.onnx", 0)
+    tried, _ = search(SECONDS, tmp_path / "mutant.onnx", 0)
     assert tried >= 50
 
 
 @pytest.mark.slow
 def test_random_mutants_for_a_long_time(tmp_path: Path, record_property: Any) -> None:
-    tried, accepted = explore(SECONDS_LONG, tmp_path / "mutant.onnx", int(os.environ.get("FUZZ_SEED", "1")))
+    tried, accepted = search(SECONDS_LONG, tmp_path / "mutant.onnx", int(os.environ.get("FUZZ_SEED", "1")))
     record_property("mutants", tried)
     assert accepted > 0
