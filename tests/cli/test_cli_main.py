@@ -1,6 +1,8 @@
 """The command line: exit codes, faults in one line, JSON also on failure."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,10 @@ def test_durations_and_progress_in_words() -> None:
     state = State(0.25, 10.0, 90.0, ("base", "pool 1"), 2, 10)
     assert sentence(state) == " 25%  2 of 10 jobs  about 1 min 30 s left  (base, pool 1)"
     assert "estimating" in sentence(State(0.0, 0.0, None, (), 0, 10))
+
+
+def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
+    asked = [sys.executable, "-m", "shadowgraph", "inspect", str(tmp_path / "absent")]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("checkpoint error: ")

@@ -91,8 +91,8 @@ def cycles(edges: Graph) -> list[str]:
 
 
 def room(module: str) -> str:
-    """The room of a module: "measures" for shadowgraph.measures.rank, "" for the package itself."""
-    return [*module.split("."), ""][1]
+    """The room of a module: "measures" for shadowgraph.measures.rank, "" for the package itself and when it is run."""
+    return [*module.removesuffix(".__main__").split("."), ""][1]
 
 
 def floor_breaches(edges: Graph, heights: Mapping[str, int]) -> list[str]:

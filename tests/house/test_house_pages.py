@@ -1,7 +1,7 @@
 """Pages that come from the code say what the code says, and links inside docs/ lead somewhere."""
 
-import importlib.util
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
@@ -14,14 +14,9 @@ DOCS = ROOT / "docs"
 
 
 @pytest.fixture(scope="module")
-def builder() -> ModuleType:
+def builder(page_script: Callable[[str], ModuleType]) -> ModuleType:
     """The script that writes the pages, loaded from its file."""
-    spec = importlib.util.spec_from_file_location("build_pages", DOCS / "build_pages.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return page_script("build_pages")
 
 
 def drift(wanted: dict[str, str], present: dict[str, str]) -> list[str]:

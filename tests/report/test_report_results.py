@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from types import ModuleType
@@ -25,14 +25,9 @@ KEPT = sorted(path.parent.name for path in (DOCS / "results").glob("*/result.jso
 
 
 @pytest.fixture(scope="module")
-def builder() -> ModuleType:
+def builder(page_script: Callable[[str], ModuleType]) -> ModuleType:
     """The script that writes the pages, loaded from its file."""
-    spec = importlib.util.spec_from_file_location("build_results", DOCS / "build_results.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return page_script("build_results")
 
 
 def _study(folder: Path, result: dict[str, Any]) -> Path:

@@ -1,8 +1,8 @@
 """The page on counterparts says what the rules say, and its counts are those of the real benchmarks."""
 
-import importlib.util
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,14 +13,9 @@ SMALL = ("arc_challenge", "commonsenseqa", "humaneval", "openbookqa", "strategyq
 
 
 @pytest.fixture(scope="module")
-def builder() -> ModuleType:
+def builder(page_script: Callable[[str], ModuleType]) -> ModuleType:
     """The script that writes the page, loaded from its file."""
-    spec = importlib.util.spec_from_file_location("build_counterparts", DOCS / "build_counterparts.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return page_script("build_counterparts")
 
 
 def test_the_page_is_the_one_the_rules_give(builder: ModuleType) -> None:

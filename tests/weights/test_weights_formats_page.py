@@ -1,6 +1,6 @@
 """The page of formats says what the readers' tables say."""
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,13 +13,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
-def builder() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_formats", DOCS / "build_formats.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def builder(page_script: Callable[[str], ModuleType]) -> ModuleType:
+    return page_script("build_formats")
 
 
 def test_the_page_is_the_one_the_tables_give(builder: ModuleType) -> None:

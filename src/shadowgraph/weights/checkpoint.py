@@ -169,10 +169,9 @@ def open_checkpoint(path: Path | str, prefer: str = "") -> Checkpoint:
     An address hf://organisation/name@revision opens the model on the hub: what is read of it is fetched (see `hub`).
 
     Raises:
-        SpecError: an address of another form.
+        SpecError: an address of another form, or no such format.
         CheckpointError: malformed, unsafe or incomplete files, or every matrix of the layers is empty.
         EnvironmentFault: the machine cannot read them, or the hub cannot be reached.
-        SpecError: no such format.
     """
     place = located(path)
     layout = find_layout(place.folder, prefer)

@@ -1,0 +1,6 @@
+"""The command line as `python -m shadowgraph`."""
+
+from shadowgraph.cli.main import run
+
+if __name__ == "__main__":
+    run()
