@@ -15,39 +15,54 @@ from shadowgraph.report.record import Record
 from shadowgraph.report.tables import Cell, Table, effect_cell, endpoint_name, p_cell, raw, value, words
 
 UNMATCHED = "unmatched"
+SHOWN = ("K", "outside_loss")
+"""Endpoints that have panels; the others stand in the table."""
 
 
 def setting_plate(study: Record) -> Plate:
     """One panel a contrast, one row a setting, the estimate over all settings first; all on one scale."""
     found = study.record("settings")
-    groups: list[tuple[Record, list[Row]]] = []
-    for summary in found.records("summary"):
-        name = summary.text("name")
-        whole = next((row for row in study.records("primaries") if row.text("name") == name), None) or next(
-            (row for row in study.records("contrasts") if row.text("name") == name and row.text("role") == "secondary"),
-            None,
-        )
-        rows = [] if whole is None else [row_of(whole, "all together", main=True)]
-        sign = None if whole is None else whole.number("estimate").value
-        for row in _rows(found, name, "K"):
-            estimate = row.number("estimate").value
-            other = None not in (sign, estimate) and (sign or 0.0) * (estimate or 0.0) < 0
-            held = ", held out" if row.flag("held_out") else ""
-            rows.append(row_of(row, f"{row.text('setting')}{held}", against=other))
-        groups.append((summary, rows))
-    limits = limits_of([row for _, rows in groups for row in rows])
-    panels: list[Markup] = [
-        forest(rows, f"setting-{place}", label(summary.text("name", "unnamed"), 52), note=_note(summary), limits=limits)
-        for place, (summary, rows) in enumerate(groups)
-    ]
+    panels: list[Markup] = []
+    for place, endpoint in enumerate(SHOWN):
+        groups = [(summary, _group(study, found, summary, endpoint)) for summary in found.records("summary")]
+        groups = [(summary, rows) for summary, rows in groups if rows]
+        limits = limits_of([row for _, rows in groups for row in rows])
+        for number, (summary, rows) in enumerate(groups):
+            title = f"{label(summary.text('name', 'unnamed'), 42)}, {endpoint_name(endpoint)}"
+            note = _note(summary) if endpoint == SHOWN[0] else ""
+            key = f"setting-{place * len(groups) + number}"
+            panels.append(forest(rows, key, title, note=note, limits=limits))
     caption = (
-        "Differences of K in nats inside each setting, equal steps, with intervals over its draws. Settings have draws "
+        "Differences of K in nats, and of the loss on outside text in nats a token, inside each setting, equal steps, "
+        "with intervals over its draws. Settings have draws "
         "of documents of their own; what is held out takes no part in the estimate of all together. Levels of K mean "
         "nothing between settings, and a difference may be larger in one of them for reasons of shape alone. In "
         "colour: against the sign of all together."
     )
     return Plate("settings", "Setting by setting", caption, panels, row_table(found), "stack", legend=False,
                  shown=[("what the settings are", fact_table(found))])  # fmt: skip
+
+
+def _group(study: Record, found: Record, summary: Record, endpoint: str) -> list[Row]:
+    """The rows of one contrast: all settings together, then each of them; none where no setting has the endpoint."""
+    name = summary.text("name")
+    tests = [*study.records("primaries"), *study.records("contrasts")]
+    whole = next((row for row in tests if _is_whole(row, name, endpoint)), None)
+    sign = None if whole is None else whole.number("estimate").value
+    rows = [] if whole is None else [row_of(whole, "all together", main=True)]
+    inside = _rows(found, name, endpoint)
+    for row in inside:
+        estimate = row.number("estimate").value
+        other = None not in (sign, estimate) and (sign or 0.0) * (estimate or 0.0) < 0
+        held = ", held out" if row.flag("held_out") else ""
+        rows.append(row_of(row, f"{row.text('setting')}{held}", against=other))
+    return rows if inside else []
+
+
+def _is_whole(row: Record, name: str, endpoint: str) -> bool:
+    """Whether a test is that of a contrast over all settings, at equal steps."""
+    role = row.text("role") in {"primary", "secondary", "beside"}
+    return role and (row.text("name"), row.text("endpoint"), row.text("reading")) == (name, endpoint, UNMATCHED)
 
 
 def _rows(found: Record, name: str, endpoint: str) -> list[Record]:
