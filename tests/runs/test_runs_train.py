@@ -143,6 +143,28 @@ def test_divergence_is_the_recipes_fault(recipe: Recipe, stream: Callable[[int],
     assert not read_run(tmp_path / "run").complete
 
 
+def test_the_loss_does_not_depend_on_how_many_rows_fit(
+    recipe: Recipe, stream: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = initial_model(recipe, None)
+    model.save_pretrained(tmp_path / "fresh")
+    rows = read_sequences(stream(0), recipe)[:5]
+    whole = evaluate_loss(tmp_path / "fresh", rows)
+    held: list[int] = []
+    entropy = torch.nn.functional.cross_entropy
+
+    def counted(logits: Any, *args: Any, **keys: Any) -> Any:
+        held.append(len(logits) // (rows.shape[1] - 1))
+        return entropy(logits, *args, **keys)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", counted)
+    assert evaluate_loss(tmp_path / "fresh", rows) == whole
+    assert held == [5]  # a small vocabulary is read as it was before there was a bound
+    monkeypatch.setattr("shadowgraph.runs.loss.LOGITS", 2 * rows.shape[1] * 64 * 4)
+    assert evaluate_loss(tmp_path / "fresh", rows) == pytest.approx(whole, rel=1e-6)
+    assert held == [5, 2, 2, 1]
+
+
 def test_loss_of_a_model_that_knows_nothing(recipe: Recipe, stream: Callable[[int], Path], tmp_path: Path) -> None:
     # A model with zero embeddings predicts all 64 tokens alike: log 64 nats, exactly.
     model: Any = initial_model(recipe, None)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from shadowgraph.spec.analysis import Analysis
-from shadowgraph.spec.material import Arm, SourceTable, Study, Training
+from shadowgraph.spec.material import Arm, ModelTable, SourceTable, Study, Training
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.prospect import cost_of
@@ -19,6 +19,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "study": Study,
     "sources": SourceTable,
     "arms": Arm,
+    "model": ModelTable,
     "training": Training,
     "analysis": Analysis,
 }
@@ -55,6 +56,14 @@ def test_the_example_of_a_label_fits_a_study() -> None:
     spec = StudySpec.model_validate(values | {"analysis": values["analysis"] | label})
     assert spec.analysis.label is not None
     assert spec.analysis.label.calipers.unigram_entropy == 0.2
+
+
+def test_the_example_of_regimens_fits_a_study() -> None:
+    values: Any = tomllib.loads(examples()[0])
+    (found,) = [tomllib.loads(text) for text in examples() if "[[regimens]]" in text]
+    spec = StudySpec.model_validate(values | found)
+    assert {one.role for one in spec.regimens} == {"flattening", "control"}
+    assert spec.draws_under(spec.regimen["flat"]) == [0, 1, 2]
 
 
 def test_every_key_of_the_table_exists() -> None:

@@ -53,8 +53,8 @@ def plan_command(
     if output is not None:
         claim_folder(plan, output, overwrite=overwrite)
     if as_json:
-        hours = asdict(hours_of(plan.spec, core_speed()))
-        cost = {"cost": asdict(cost_of(plan.spec)), "core_hours": hours}
+        hours = asdict(hours_of(plan.spec, core_speed(), plan.parameters))
+        cost = {"cost": asdict(cost_of(plan.spec, plan.parameters)), "core_hours": hours}
         tests = {"smallest_p": plan.smallest_p, "tests": [asdict(test) for test in prospects(plan.spec)]}
         emit_json({"plan_hash": plan.hash, **tests, **cost, **plan.frozen()})
         return

@@ -117,9 +117,14 @@ RELATIVE = ("document_length", "unique_token_share")  # these compare as |a/b âˆ
 
 
 def compare(arm: Mapping[str, float], reference: Mapping[str, float], limits: Calipers) -> tuple[Caliper, ...]:
-    """Hold an arm's mean balance against a reference arm's, one caliper a key of `limits`."""
+    """Hold an arm's mean balance against a reference arm's, one caliper a key of `limits`.
+
+    What neither has takes no part: how far an arm is from a base's text where that text is not known.
+    """
     found: list[Caliper] = []
     for key, limit in limits.model_dump().items():
+        if key not in arm and key not in reference:
+            continue
         difference = arm[key] / reference[key] - 1.0 if key in RELATIVE else arm[key] - reference[key]
         found.append(Caliper(key, difference, limit, abs(difference) <= limit))
     return tuple(found)

@@ -58,8 +58,11 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> None
 
 
 def load_tokenizer(folder: Path) -> tokenizers.Tokenizer:
-    """Load `tokenizer.json` from a folder written by `train_tokenizer`."""
-    return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    """Load `tokenizer.json` from a folder written by `train_tokenizer`, or from a model's; it cuts and pads nothing."""
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +93,20 @@ class TokenPool:
         return len(self.ids)
 
 
-def tokenise(documents: Sequence[Document], tokenizer: tokenizers.Tokenizer) -> TokenPool:
+def tokenise(documents: Sequence[Document], tokenizer: tokenizers.Tokenizer, end: int = END_ID) -> TokenPool:
     """Encode documents, each closed by END.
 
     Args:
         documents: n documents.
         tokenizer: from `load_tokenizer`; its vocabulary must fit 16 bits.
+        end: id of the token that closes a document.
     """
     arrays: list[NDArray[np.uint16]] = []
     lengths: list[int] = []
     for start in range(0, len(documents), 1024):
         batch = [document.text for document in documents[start : start + 1024]]
         for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
-            ids = [*encoding.ids, END_ID]
+            ids = [*encoding.ids, end]
             arrays.append(np.asarray(ids, dtype=np.uint16))
             lengths.append(len(ids))
     return TokenPool(

@@ -88,7 +88,7 @@ def render_study(result: Mapping[str, Any]) -> str:
         DataError: when the result is of another kind or a value has the wrong type; names the place.
         SpecError: when the schema is newer than this version.
     """
-    from shadowgraph.report import contrasts
+    from shadowgraph.report import contrasts, runs
     from shadowgraph.report.plates import legend_of, many_arms, styles_of
 
     study = open_result(result, "study")
@@ -99,6 +99,7 @@ def render_study(result: Mapping[str, Any]) -> str:
         plates=plates_of(study),
         tables=tables,
         contrasts=contrasts,
+        runs=runs,
         legend=legend_of(study),
         many=many_arms(study),
         answer=study.record("answer"),
@@ -167,17 +168,22 @@ def plates_of(study: Record) -> list[Plate]:
     from shadowgraph.report.doses import dose_plate
     from shadowgraph.report.effects import forest_plate, scatter_plate
     from shadowgraph.report.figures import endpoint_plate, spectra_plate
+    from shadowgraph.report.frontier import frontier_plate
+    from shadowgraph.report.intervention import difference_plate
     from shadowgraph.report.links import link_plate
     from shadowgraph.report.maps import heat_plate
     from shadowgraph.report.mixtures import mixture_plate
     from shadowgraph.report.plates import styles_of
     from shadowgraph.report.settings import setting_plate
     from shadowgraph.report.strata import label_plate
+    from shadowgraph.report.towers import tower_plate
     from shadowgraph.report.training import training_plate
 
     styles = styles_of(study)
     plates = [contrast_plate(study)] if tables.contrasts_of(study) else []
     plates += [setting_plate(study)] if study.record("settings").data else []
+    plates += [frontier_plate(study), difference_plate(study)] if study.record("intervention").data else []
+    plates += [tower_plate(study, styles)] if study.record("towers").data else []
     plates += [dose_plate(study, styles)] if study.records("trends") else []
     plates += [label_plate(study)] if study.record("label").data else []
     plates += [affinity_plate(study, styles)] if study.record("affinity").data else []

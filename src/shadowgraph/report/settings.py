@@ -17,6 +17,7 @@ from shadowgraph.report.tables import Cell, Table, effect_cell, endpoint_name, p
 UNMATCHED = "unmatched"
 SHOWN = ("K", "outside_loss")
 """Endpoints that have panels; the others stand in the table."""
+_TERMS = ("anchor", "flatten")  # added to the loss
 
 
 def setting_plate(study: Record) -> Plate:
@@ -88,7 +89,7 @@ def fact_table(found: Record) -> Table:
             words(item.text("name")),
             words("held out" if item.flag("held_out") else "tested"),
             words(item.text("family")),
-            words(item.text("optimiser")),
+            words(", ".join([item.text("optimiser"), *_terms(item)])),
             raw(item.number("learning_rate").value),
             words(f"{rank:.0f}" if (rank := item.number("adapter_rank").value) is not None else "full"),
             words(f"{item.number('parameters').value or 0:,.0f}"),
@@ -98,6 +99,11 @@ def fact_table(found: Record) -> Table:
     ]
     columns = ["setting", "part", "family", "optimiser", ">rate", ">adapter rank", ">parameters", ">draws"]
     return Table(columns, rows)
+
+
+def _terms(item: Record) -> list[str]:
+    """What a setting adds to the loss."""
+    return [f"{key} {item.text(key)}" for key in _TERMS if key in item.data]
 
 
 def row_table(found: Record) -> Table:

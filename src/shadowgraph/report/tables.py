@@ -139,16 +139,6 @@ def endpoint_table(study: Record) -> Table:
     return Table(["arm", "", *names, ">draws"], rows, f"{numerals.over_draws(study.record('design').number('draws'))}.")
 
 
-def run_table(study: Record) -> Table:
-    """One row a run."""
-    rows: list[list[Cell]] = []
-    for run in study.records("runs"):
-        numbers = (value(run.number(key)) for key in ("K", "K_emb", "log_norm", "final_loss", "tokens"))
-        rows.append([arm_cell(run.text("arm")), Cell(run.text("draw", DASH)), Cell(run.text("seed", DASH)), *numbers])
-    columns = ["arm", ">draw", ">seed", ">K", ">K of embeddings", ">log relative norm", ">final loss", ">tokens"]
-    return Table(columns, rows).cut()
-
-
 def balance_table(study: Record) -> Table:
     """The balance sheet: how alike the arms' documents are, means ± standard deviations over draws.
 

@@ -14,6 +14,7 @@ from typing import Any
 from shadowgraph.errors import printable
 from shadowgraph.report import tables
 from shadowgraph.report.audit_parts import endpoint_rows
+from shadowgraph.report.intervention import edit_block
 from shadowgraph.report.numerals import fixed, over_draws, probability, trimmed, with_interval, with_sd
 from shadowgraph.report.record import Record, open_result
 from shadowgraph.report.tests_text import doubt_blocks, setting_block, test_lines
@@ -42,7 +43,9 @@ def study_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
     lines.append(f"Claim level {safe_line(answer.text('claim_level')) or 'not stated'}.")
     blocks = ["\n".join(lines), _arms(study, width)]
     blocks.append("\n".join([*map(plain_ascii, test_lines(study)), *_equivalence(study)]))
-    blocks += ["\n".join(map(plain_ascii, block)) for block in (setting_block(study), *doubt_blocks(study))]
+    blocks += [
+        "\n".join(map(plain_ascii, block)) for block in (setting_block(study), edit_block(study), *doubt_blocks(study))
+    ]
     limits = answer.texts("limits") + study.texts("limits")
     if limits:
         blocks.append("\n".join(["Limits:", *(f"  - {safe_line(item)}" for item in limits)]))

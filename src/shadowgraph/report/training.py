@@ -17,6 +17,7 @@ from shadowgraph.report.numerals import fixed
 from shadowgraph.report.palette import ArmStyle
 from shadowgraph.report.plates import Plate, label, many_arms
 from shadowgraph.report.record import Record
+from shadowgraph.report.runs import plain_runs, regimen_table
 from shadowgraph.report.svg import inline
 from shadowgraph.report.tables import Cell, Table, arm_cell, raw, value
 
@@ -62,13 +63,15 @@ def training_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
         caption += " The last panel joins runs of one arm and draw at different learning rates."
     if many_arms(study):
         caption += " Colours name the groups of arms."
-    return Plate("training", "K along training", caption, panels, _twin(study),
+    regimens = regimen_table(study)
+    shown = [("regimens beside the study's own training", regimens)] if regimens.rows else []
+    return Plate("training", "K along training", caption, panels, _twin(study), shown=shown,
                  absent="The result holds no snapshots.")  # fmt: skip
 
 
 def _twin(study: Record) -> Table:
     """Every snapshot of every run at the main rate, then the ends of the rate grid."""
-    runs = study.records("runs")
+    runs = plain_runs(study)
     progress = any(shot.data.get("own_loss") is not None for run in runs for shot in run.records("snapshots"))
     rows: list[list[Cell]] = []
     for run in runs:
@@ -93,7 +96,7 @@ def _progress(run: Record, shot: Record) -> float | None:
 def _paths(study: Record) -> dict[str, list[_Path]]:
     """Per arm and run at the main rate: the snapshots that have a step, in order."""
     paths: dict[str, list[_Path]] = {}
-    for run in study.records("runs"):
+    for run in plain_runs(study):
         if run.data.get("rate") is not None:
             continue
         path = [
@@ -115,8 +118,8 @@ def _present(paths: Mapping[str, Sequence[_Path]]) -> list[str]:
 def _grid(study: Record) -> dict[tuple[str, str], list[tuple[float, float]]]:
     """Per arm and draw with runs at further rates: (log norm, K) at the end of training, in order of norm."""
     ends: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    wanted = {(run.text("arm"), run.text("draw")) for run in study.records("runs") if run.data.get("rate") is not None}
-    for run in study.records("runs"):
+    wanted = {(run.text("arm"), run.text("draw")) for run in plain_runs(study) if run.data.get("rate") is not None}
+    for run in plain_runs(study):
         place = (run.text("arm"), run.text("draw"))
         norm, k = run.number("log_norm").value, run.number("K").value
         if place in wanted and norm is not None and k is not None and run.text("seed_index", "0") == "0":

@@ -23,6 +23,7 @@ from shadowgraph.errors import DataError, EnvironmentFault, SpecError, printable
 from shadowgraph.runs.folder import seal
 from shadowgraph.runs.model import initial_model, is_adapter, load_model
 from shadowgraph.runs.optimisers import optimiser_of
+from shadowgraph.runs.penalty import Penalty, penalty_of
 from shadowgraph.runs.recipe import Recipe
 from shadowgraph.runs.run import LEDGER
 from shadowgraph.runs.sequences import Stream, batch_digest, consumption_order
@@ -45,9 +46,14 @@ class Positions(torch.utils.data.Dataset[int]):
 
 
 class RecordingTrainer(Trainer):
-    """A Trainer that remembers the digest of the batch it really trained on."""
+    """A Trainer that remembers the digest of the batch it really trained on, and adds a penalty where there is one.
+
+    The loss that it logs is that of the data alone; the norm of the gradient is that of the sum.
+    """
 
     consumed: str = ""
+    penalty: Penalty | None = None
+    added: float = 0.0  # value of the penalty before the step
     masked: bool = False  # labels differ from ids
     recipe: Recipe
 
@@ -63,7 +69,10 @@ class RecordingTrainer(Trainer):
         along = [inputs["labels"]] if self.masked else []
         along += [inputs["pixel_values"]] if "pixel_values" in inputs else []
         self.consumed = batch_digest(inputs["input_ids"].numpy(), *(part.numpy() for part in along))
-        return super().training_step(model, inputs, num_items_in_batch)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.penalty is not None:
+            self.added = self.penalty.add()
+        return loss
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load a resume point by its stored names.
@@ -109,6 +118,7 @@ class LedgerCallback(TrainerCallback):
                 "loss": float(logs["loss"]),
                 "learning_rate": float(logs["learning_rate"]),
                 "grad_norm": float(logs["grad_norm"]),
+                **({} if self.trainer.penalty is None else {"penalty": self.trainer.added}),
             }
         )
         if self.progress is not None:
@@ -160,7 +170,7 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.masked, trainer.recipe = stream.labels is not None, recipe
-    ledger.trainer = trainer
+    trainer.penalty, ledger.trainer = penalty_of(recipe, model), trainer  # before a resume point is loaded
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
         if ledger.diverged is None and not snapshots.faults:
@@ -188,8 +198,8 @@ def _collator(stream: Stream, order: NDArray[np.int64]) -> Callable[[Sequence[in
         rows = order[np.asarray(positions)]
         ids = torch.from_numpy(stream.ids[rows].astype(np.int64))
         batch = {"input_ids": ids, "labels": ids if stream.labels is None else torch.from_numpy(stream.labels[rows])}
-        if stream.pictures is not None:
-            pictures = stream.pictures[rows]
+        pictures = stream.pixels(rows)
+        if pictures is not None:
             batch["pixel_values"] = torch.from_numpy(pictures.reshape(-1, *pictures.shape[2:]))
         return batch
 

@@ -17,7 +17,10 @@ from shadowgraph.errors import DataError
 from shadowgraph.identity import file_digest
 
 SEAL = "_SEALED"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("preprocessor_config.json", "processor_config.json"),  # of models that look at pictures
+)
 
 
 @contextmanager

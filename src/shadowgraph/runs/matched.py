@@ -21,7 +21,7 @@ from shadowgraph.runs.sequences import Along, chain_digest, planned_batches, rea
 from shadowgraph.runs.session import offline, session
 
 # The only fields in which matched runs may differ.
-DATA_FIELDS = frozenset({"data", "order", "supervised", "picture_data"})
+DATA_FIELDS = frozenset({"data", "order", "supervised", "picture_data", "shown"})
 NONE = "none"
 
 
@@ -52,6 +52,9 @@ class Statement:
         pictures: number a row, channels, height and width, None without pictures.
         supervised: digest of the file that says which tokens carry loss, "none" without one.
         picture_data: digest of the pictures' file, "none" without one.
+        anchor: weight of the distance from the start in the loss (see `penalty`).
+        flatten: weight of the unevenness of updates in the loss.
+        shown: digest of the file that says which picture goes with which row, "none" without one.
     """
 
     init: str
@@ -76,6 +79,9 @@ class Statement:
     pictures: tuple[int, ...] | None = None
     supervised: str = NONE
     picture_data: str = NONE
+    anchor: float = 0.0
+    flatten: float = 0.0
+    shown: str = NONE
 
     @property
     def fingerprint(self) -> str:
@@ -127,7 +133,6 @@ def statement(
     require("transformers", "train")
     offline()
     from shadowgraph.runs.model import initial_model, state_digest
-    from shadowgraph.runs.optimisers import stated
 
     with session(recipe.threads):
         init = state_digest(initial_model(recipe, start))
@@ -141,8 +146,7 @@ def statement(
         batch=recipe.batch,
         sequence_length=recipe.sequence_length,
         order_seed=recipe.order_seed,
-        schedule={"name": recipe.schedule, "rate": recipe.learning_rate, "warmup_steps": recipe.warmup_steps},
-        optimiser=stated(recipe),
+        **changeable(recipe),
         precision=recipe.precision,
         threads=recipe.threads,
         snapshots=recipe.snapshots,
@@ -154,7 +158,25 @@ def statement(
         pictures=None if stream.pictures is None else stream.pictures.shape[1:],
         supervised=NONE if along.supervised is None else file_digest(along.supervised),
         picture_data=NONE if along.pictures is None else file_digest(along.pictures),
+        shown=NONE if along.shown is None else file_digest(along.shown),
     )
+
+
+def changeable(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe states of how it trains: the fields that a regimen may change, data, length and order being equal.
+
+    Raises:
+        EnvironmentFault: torch is not installed.
+    """
+    require("torch", "train")
+    from shadowgraph.runs.optimisers import stated
+
+    return {
+        "schedule": {"name": recipe.schedule, "rate": recipe.learning_rate, "warmup_steps": recipe.warmup_steps},
+        "optimiser": stated(recipe),
+        "anchor": recipe.anchor,
+        "flatten": recipe.flatten,
+    }
 
 
 def tokenizer_folder(tokenizer: Path | None, start: Path | None) -> Path | None:

@@ -36,8 +36,9 @@ LLAMA_STYLE: Mapping[str, int | float | bool | None] = {
 LLAMA = "llama"
 SCHEDULES = ("constant", "constant_with_warmup", "linear", "cosine")
 OPTIMISERS = ("adamw", "sgd", "muon")
+PENALTIES = ("anchor", "flatten")
 # Fields left out of the plain form at their defaults, so that older recipes keep their identity.
-LATER = ("family", "adapter", "optimiser")
+LATER = ("family", "adapter", "optimiser", "anchor", "flatten")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class Recipe:
         adapter: trained in place of the weights, which then stay those of the start model; None trains them all.
         optimiser: one of `OPTIMISERS`; "sgd" has a momentum of .9, "muon" orthogonalises the steps of matrices
             inside the layers and leaves embeddings, norms and biases to AdamW at the same rate.
+        anchor: weight of ½ ‖W − W₀‖² over all trained parameters, added to the loss (see `penalty`).
+        flatten: weight of the unevenness of the spectrum of W − W₀ over the matrices inside the layers.
     """
 
     steps: int
@@ -114,6 +117,8 @@ class Recipe:
     family: str = LLAMA
     adapter: Adapter | None = None
     optimiser: str = "adamw"
+    anchor: float = 0.0
+    flatten: float = 0.0
 
     def __post_init__(self) -> None:
         """Complete the architecture and check every bound."""
@@ -230,11 +235,15 @@ def _check_numbers(recipe: Recipe) -> None:
         "schedule": (lambda value: value in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
         "precision": (lambda value: value == "float32", '"float32"'),
         "optimiser": (lambda value: value in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
+        **{key: (lambda value: 0 <= value < float("inf"), "not negative") for key in PENALTIES},
     }
     for key, (holds, words) in bounds.items():
         value = getattr(recipe, key)
         if not holds(value):
             raise SpecError(f"{value!r} must be {words}", where=f"recipe.{key}")
+    for key in PENALTIES if recipe.adapter is not None else ():
+        if getattr(recipe, key):
+            raise SpecError("is of whole updates, and the adapter trains factors of them", where=f"recipe.{key}")
 
 
 def _check_shape(recipe: Recipe, shape: Mapping[str, Any]) -> None:

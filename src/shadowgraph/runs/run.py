@@ -58,7 +58,10 @@ class Run:
         return fingerprint(self.statement)
 
     def ledger_rows(self) -> list[dict[str, Json]]:
-        """Rows of the ledger, one a step: step, tokens so far, batch digest, loss, learning_rate, grad_norm."""
+        """Rows of the ledger, one a step: step, tokens so far, batch digest, loss, learning_rate, grad_norm.
+
+        With a penalty its value before the step, too.
+        """
         return Ledger(self.ledger).rows()
 
     def losses(self) -> list[float]:

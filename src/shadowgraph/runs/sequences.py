@@ -29,11 +29,20 @@ class Along:
     Attributes:
         supervised: `.npy` of (N, L) booleans, whether a token carries loss; None for all tokens.
         pictures: `.npy` of (N, p, c, h, w) float32 pixel values as the model's image processor gives them: p pictures
-            a row, in the order of their places in it; None without pictures.
+            a row, in the order of their places in it; None without pictures. Or of uint8 levels 0 … 255, a quarter of
+            the size, which the model sees as level / 127.5 − 1: what a processor with mean and deviation .5 gives.
+        shown: `.npy` of (N,) integers, the row of `pictures` that goes with each row, so that a picture which several
+            rows show is kept once; None where row n shows picture n.
     """
 
     supervised: Path | None = None
     pictures: Path | None = None
+    shown: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are given."""
+        return tuple(path for path in (self.supervised, self.pictures, self.shown) if path is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,12 +52,14 @@ class Stream:
     Attributes:
         ids: (N, L) token ids.
         labels: (N, L) int64 token ids, `UNSUPERVISED` where a token carries no loss; None where all carry it.
-        pictures: (N, p, c, h, w) float32, None without.
+        pictures: (M, p, c, h, w) float32 or uint8 as stored, None without.
+        shown: (N,) int64 rows of `pictures`; None where row n shows picture n.
     """
 
     ids: NDArray[np.integer]
     labels: NDArray[np.int64] | None = None
-    pictures: NDArray[np.float32] | None = None
+    pictures: NDArray[np.float32] | NDArray[np.uint8] | None = None
+    shown: NDArray[np.int64] | None = None
 
     @property
     def supervised_tokens(self) -> int:
@@ -59,8 +70,22 @@ class Stream:
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
         """Ids, and labels and pictures if any, of some rows."""
-        parts = (self.ids, self.labels, self.pictures)
-        return tuple(part[rows] for part in parts if part is not None)
+        parts = [part[rows] for part in (self.ids, self.labels) if part is not None]
+        pixels = self.pixels(rows)
+        return tuple(parts if pixels is None else [*parts, pixels])
+
+    def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """What the model sees of some rows, (B, p, c, h, w); None without pictures."""
+        if self.pictures is None:
+            return None
+        return as_seen(self.pictures[rows if self.shown is None else self.shown[rows]])
+
+
+def as_seen(pictures: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Pixel values as the model sees them: floats as they are, levels 0 … 255 as level / 127.5 − 1."""
+    if pictures.dtype == np.uint8:
+        return pictures.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+    return pictures.astype(np.float32, copy=False)
 
 
 def read_stream(path: Path, recipe: Recipe, along: Along | None = None) -> Stream:
@@ -83,7 +108,8 @@ def read_stream(path: Path, recipe: Recipe, along: Along | None = None) -> Strea
     ids, along = read_sequences(path, recipe), along or Along()
     token = recipe.picture_token
     places = ids == token if token is not None else np.zeros(ids.shape, np.bool_)
-    pictures = None if along.pictures is None else _read_pictures(along.pictures, places)
+    shown = None if along.shown is None else _read_shown(along, len(ids))
+    pictures = None if along.pictures is None else _read_pictures(along.pictures, places, shown)
     if along.pictures is None and places.any():
         raise DataError("there are places for pictures and no pictures", where=str(path), hint="give pictures")
     if along.supervised is None and pictures is None:
@@ -93,7 +119,7 @@ def read_stream(path: Path, recipe: Recipe, along: Along | None = None) -> Strea
         raise DataError(
             f"holds {supervised.shape} {supervised.dtype}, {ids.shape} bool needed", where=str(along.supervised)
         )
-    stream = Stream(ids, np.where(supervised, ids.astype(np.int64), UNSUPERVISED), pictures)
+    stream = Stream(ids, np.where(supervised, ids.astype(np.int64), UNSUPERVISED), pictures, shown)
     carries = np.count_nonzero(supervised[:, 1:], axis=1)[consumption_order(recipe)]
     carried = carries.reshape(recipe.steps, recipe.batch).sum(axis=1) > 0
     if not carried.all():
@@ -159,14 +185,14 @@ def planned_batches(stream: Stream, recipe: Recipe) -> list[str]:
     return [batch_digest(*stream.batch(rows)) for rows in order]
 
 
-def _read_array(path: Path) -> NDArray[Any]:
-    """An array as stored.
+def _read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
+    """An array as stored; mapped, its values stay on disk.
 
     Raises:
         DataError: for a missing or foreign file.
     """
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
+        array: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except FileNotFoundError as error:
         raise DataError("no such file", where=str(path)) from error
     except (ValueError, EOFError, OSError) as error:
@@ -174,14 +200,29 @@ def _read_array(path: Path) -> NDArray[Any]:
     return array
 
 
-def _read_pictures(path: Path, places: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _read_shown(along: Along, rows: int) -> NDArray[np.int64]:
+    """Which picture goes with each row, checked against the pictures."""
+    if along.shown is None or along.pictures is None:
+        raise DataError("says which picture a row shows, and there are none", where=str(along.shown))
+    array, held = _read_array(along.shown), len(_read_array(along.pictures, mapped=True))
+    if array.shape != (rows,) or array.dtype.kind not in "iu":
+        raise DataError(f"holds {array.shape} {array.dtype}, ({rows},) integers needed", where=str(along.shown))
+    if array.min(initial=0) < 0 or array.max(initial=0) >= held:
+        raise DataError(f"names a picture outside 0 … {held - 1}", where=str(along.shown))
+    return array.astype(np.int64)
+
+
+def _read_pictures(
+    path: Path, places: NDArray[np.bool_], shown: NDArray[np.int64] | None
+) -> NDArray[np.float32] | NDArray[np.uint8]:
     """Pixel values, checked against the places for them."""
     array = _read_array(path)
-    if array.ndim != 5 or array.shape[0] != places.shape[0] or array.dtype != np.float32 or 0 in array.shape:
-        raise DataError(
-            f"holds {array.shape} {array.dtype}, not ({places.shape[0]}, p, c, h, w) float32", where=str(path)
-        )
-    if not np.isfinite(array).all():
+    known = array.dtype in (np.dtype(np.float32), np.dtype(np.uint8))
+    short = shown is None and array.shape[:1] != places.shape[:1]
+    if array.ndim != 5 or short or not known or 0 in array.shape:
+        wanted = f"({places.shape[0] if shown is None else 'M'}, p, c, h, w) float32 or uint8"
+        raise DataError(f"holds {array.shape} {array.dtype}, not {wanted}", where=str(path))
+    if array.dtype == np.float32 and not np.isfinite(array).all():
         raise DataError("a pixel is not finite", where=str(path))
     counts = places.sum(axis=1)
     if counts.min() != counts.max() or counts[0] == 0 or counts[0] % array.shape[1]:

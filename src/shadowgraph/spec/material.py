@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from shadowgraph.spec.corpus import ColumnsTable
+from shadowgraph.spec.pictures import Asked, VisionTable
 from shadowgraph.spec.table import Count, Files, Key, Name, Positive, Sentence, Share, Table
 
 
@@ -90,6 +91,8 @@ class SourceTable(Table):
 # Rules of `corpus build` that an arm over sources may name, and "even": equal tokens of every source.
 SOURCE_REGIMES = ("even", "random", "covering", "covering_new", "repeated", "blend")
 WORLD_REGIMES = ("aligned", "covering", "random", "repeated", "blend")
+# Over pictures: every family of question evenly, or a share of some families and every one evenly for the rest.
+PICTURE_REGIMES = ("even", "blend")
 
 
 class Arm(Table):
@@ -108,9 +111,10 @@ class Arm(Table):
         toward: "blend": the sources that get `share`; the others get the rest, all evenly.
         presented: mixed at random; source by source; every document backwards; token identities exchanged.
         draws: draws of this arm, when fewer than the study's.
+        asked: "blend" over pictures: the kinds of question, kinds of picture or families that get `share`.
     """
 
-    LATER = frozenset({"repeats", "sources", "pick", "toward", "presented", "draws"})
+    LATER = frozenset({"repeats", "sources", "pick", "toward", "presented", "draws", "asked"})
 
     name: Name
     regime: Literal["aligned", "covering", "random", "repeated", "blend", "even", "covering_new"]
@@ -123,6 +127,7 @@ class Arm(Table):
     toward: tuple[Name, ...] = ()
     presented: Literal["mixed", "blocked", "reversed", "permuted"] = "mixed"
     draws: Count | None = None
+    asked: tuple[Asked, ...] = ()
 
     @model_validator(mode="after")
     def _options_fit_regime(self) -> Self:
@@ -135,28 +140,51 @@ class Arm(Table):
             raise ValueError('the key "documents" (or "repeats") belongs to regime "repeated" and is needed there')
         if bool(self.toward) and self.regime != "blend":
             raise ValueError(f'regime "{self.regime}" has no use for the key "toward"')
+        if bool(self.asked) and self.regime != "blend":
+            raise ValueError(f'regime "{self.regime}" has no use for the key "asked"')
         return self
+
+
+SIZES = ("vocabulary", "hidden", "intermediate", "layers", "heads", "key_value_heads")
 
 
 class ModelTable(Table):
     """A decoder: RMSNorm, rotary positions, SwiGLU, tied embeddings, in the style of the family.
 
-    `family` is a model type of transformers; `settings` are further keys of its configuration.
+    `family` is a model type of transformers; `settings` are further keys of its configuration. With `vision` the
+    decoder stands behind a tower that looks at pictures, in the family "llava". Or `start`, the path of a model that
+    stands there already: a Hugging Face folder or a GGUF file; then no other key is given and sizes are 0.
     """
 
-    LATER = frozenset({"family", "settings"})
+    LATER = frozenset({"family", "settings", "vision", "start", *SIZES})
 
-    vocabulary: Annotated[int, Field(ge=300, le=65_535)]
-    hidden: Count
-    intermediate: Count
-    layers: Count
-    heads: Count
-    key_value_heads: Count
+    vocabulary: Annotated[int, Field(ge=300, le=65_535)] = 0
+    hidden: Count = 0
+    intermediate: Count = 0
+    layers: Count = 0
+    heads: Count = 0
+    key_value_heads: Count = 0
     family: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "llama"
     settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    vision: VisionTable | None = None
+    start: Key | None = None
+
+    @model_validator(mode="after")
+    def _sizes_or_start(self) -> Self:
+        given = sorted(self.model_fields_set - {"start"})
+        if self.start is not None and given:
+            raise ValueError(f'"start" is a model that stands there already: leave out the key "{given[0]}"')
+        absent = [key for key in SIZES if key not in self.model_fields_set]
+        if self.start is None and absent:
+            raise ValueError(f'the key "{absent[0]}" is missing (all sizes are needed, or "start")')
+        return self
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
+        if self.start is not None:
+            return self
+        if (self.vision is not None) != (self.family == "llava"):
+            raise ValueError('model.vision and model.family = "llava" go together')
         if self.hidden % self.heads or (self.hidden // self.heads) % 2:
             raise ValueError("hidden must be an even multiple of heads")
         if self.heads % self.key_value_heads:
@@ -181,21 +209,28 @@ class AdapterTable(Table):
 
 
 class Training(Table):
-    """What all arms share: length, batch, optimiser (fp32, one thread); bases are always trained by AdamW."""
+    """What all arms share: length, batch, optimiser (fp32, one thread); bases are always trained by AdamW.
 
-    LATER = frozenset({"adapter", "optimiser"})
+    `anchor` and `flatten` weigh what is added to the loss: half the squared distance of all weights from the base, and
+    the unevenness of the spectra of the updates of matrices inside the layers. With a start model there is no base to
+    train: `base_steps` and `base_learning_rate` are 0 and not given.
+    """
+
+    LATER = frozenset({"adapter", "optimiser", "anchor", "flatten", "base_steps", "base_learning_rate"})
 
     sequence_length: Annotated[int, Field(ge=8, le=8192)]
     batch: Count
-    base_steps: Count
+    base_steps: Count = 0
     steps: Count
-    base_learning_rate: Positive
+    base_learning_rate: Positive = 0.0
     learning_rate: Positive
     warmup_steps: Annotated[int, Field(ge=0)]
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     snapshots: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.25, 0.5)
     adapter: AdapterTable | None = None
     optimiser: Literal["adamw", "sgd", "muon"] = "adamw"
+    anchor: Annotated[float, Field(ge=0.0)] = 0.0
+    flatten: Annotated[float, Field(ge=0.0)] = 0.0
 
     @model_validator(mode="after")
     def _snapshots_grow(self) -> Self:
@@ -205,6 +240,17 @@ class Training(Table):
         if any(later <= earlier for earlier, later in pairwise(steps)) or steps[0] < 1:
             raise ValueError("snapshots must name distinct, growing steps")
         return self
+
+    @model_validator(mode="after")
+    def _penalties_see_updates(self) -> Self:
+        for key in self.penalties if self.adapter is not None else ():
+            raise ValueError(f"{key} is of whole updates, and training.adapter trains factors of them")
+        return self
+
+    @property
+    def penalties(self) -> dict[str, float]:
+        """The weights of what is added to the loss, those above 0."""
+        return {key: weight for key, weight in (("anchor", self.anchor), ("flatten", self.flatten)) if weight > 0}
 
     @property
     def snapshot_steps(self) -> tuple[int, ...]:

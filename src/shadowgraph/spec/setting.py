@@ -6,12 +6,12 @@ Not here: which draws fall to it and what is tested over settings (`study`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from shadowgraph.spec.material import AdapterTable, ModelTable, Training
-from shadowgraph.spec.table import Count, Name, Positive, Table
+from shadowgraph.spec.table import Count, Name, Positive, Table, put_over
 
 
 class ModelChange(Table):
@@ -29,11 +29,15 @@ class ModelChange(Table):
 class TrainingChange(Table):
     """What a setting changes of training; steps, batch and length of sequences stay, so that tokens do."""
 
+    LATER = frozenset({"anchor", "flatten"})
+
     learning_rate: Positive | None = None
     base_learning_rate: Positive | None = None
     weight_decay: Annotated[float, Field(ge=0.0)] | None = None
     optimiser: str | None = None
     adapter: AdapterTable | None = None
+    anchor: Annotated[float, Field(ge=0.0)] | None = None
+    flatten: Annotated[float, Field(ge=0.0)] | None = None
 
 
 class Setting(Table):
@@ -63,7 +67,7 @@ class Setting(Table):
         Raises:
             pydantic.ValidationError: the changed table contradicts itself.
         """
-        return ModelTable.model_validate(_changed(model, self.model))
+        return ModelTable.model_validate(put_over(model, self.model))
 
     def of_training(self, training: Training) -> Training:
         """The training table under this setting.
@@ -71,7 +75,7 @@ class Setting(Table):
         Raises:
             pydantic.ValidationError: the changed table contradicts itself.
         """
-        return Training.model_validate(_changed(training, self.training))
+        return Training.model_validate(put_over(training, self.training))
 
     def require_whole(self, model: ModelTable, training: Training) -> None:
         """Raise ValueError, naming the setting and the key, when a changed table contradicts itself."""
@@ -82,8 +86,3 @@ class Setting(Table):
                 first = error.errors()[0]
                 where = ".".join([self.name, key, *(str(part) for part in first["loc"])])
                 raise ValueError(f"settings.{where}: {first['msg']}") from error
-
-
-def _changed(table: Table, change: Table) -> dict[str, Any]:
-    """The keys of a table, those that a change names put over them."""
-    return {**table.model_dump(), **{key: value for key, value in change.model_dump().items() if value is not None}}

@@ -11,7 +11,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from shadowgraph.spec.analysis import Analysis
+from shadowgraph.spec.intervention import Intervention
 from shadowgraph.spec.material import (
+    PICTURE_REGIMES,
     SOURCE_REGIMES,
     WORLD_REGIMES,
     Arm,
@@ -23,19 +25,22 @@ from shadowgraph.spec.material import (
     Study,
     Training,
 )
+from shadowgraph.spec.pictures import PictureTable
+from shadowgraph.spec.regimen import Regimen, require_regimens
 from shadowgraph.spec.setting import Setting
 from shadowgraph.spec.table import Table
 
 
 class StudySpec(Table):
-    """A whole study file: procedural documents ([pool]) or real ones ([[sources]])."""
+    """A whole study file: procedural documents ([pool]), real ones ([[sources]]) or questions about [pictures]."""
 
-    LATER = frozenset({"sources", "rate_grid", "settings"})
+    LATER = frozenset({"sources", "rate_grid", "settings", "regimens", "intervention", "pictures"})
 
     schema_version: Literal["1.0"]
     study: Study
     pool: PoolTable | None = None
     sources: tuple[SourceTable, ...] = ()
+    pictures: PictureTable | None = None
     arms: Annotated[tuple[Arm, ...], Field(min_length=2, max_length=200)]
     model: ModelTable
     training: Training
@@ -43,6 +48,8 @@ class StudySpec(Table):
     analysis: Analysis
     rate_grid: RateGrid | None = None
     settings: Annotated[tuple[Setting, ...], Field(max_length=50)] = ()
+    regimens: Annotated[tuple[Regimen, ...], Field(max_length=50)] = ()
+    intervention: Intervention | None = None
 
     @property
     def arm(self) -> dict[str, Arm]:
@@ -63,6 +70,16 @@ class StudySpec(Table):
         """The draws of a setting."""
         return [draw for draw in range(self.study.draws) if self.setting_of(draw) == setting]
 
+    @property
+    def regimen(self) -> dict[str, Regimen]:
+        """Regimens by name."""
+        return {regimen.name: regimen for regimen in self.regimens}
+
+    def draws_under(self, regimen: Regimen) -> list[int]:
+        """The draws of a regimen: the first ones, of settings the first ones of each."""
+        every = [self.draws_of(setting) for setting in self.settings] or [list(range(self.study.draws))]
+        return sorted(draw for draws in every for draw in draws[: regimen.draws])
+
     def under(self, draw: int) -> StudySpec:
         """The specification as it holds for one draw: the model and the training of its setting."""
         setting = self.setting_of(draw)
@@ -70,6 +87,34 @@ class StudySpec(Table):
             return self
         changed = {"model": setting.of_model(self.model), "training": setting.of_training(self.training)}
         return self.model_copy(update={**changed, "settings": ()})
+
+    @model_validator(mode="after")
+    def _start_agrees(self) -> Self:
+        training = self.training
+        if self.model.start is None:
+            for key in ("base_steps", "base_learning_rate"):
+                if not getattr(training, key):
+                    raise ValueError(f'the key "training.{key}" is needed, or a "model.start" that needs no training')
+            return self
+        known = [source.name for source in self.sources if source.base != "never"]
+        changing = [setting.name for setting in self.settings if setting.training.base_learning_rate is not None]
+        guided = [arm.name for arm in self.arms if arm.sources in {"known", "new"} or arm.regime == "covering_new"]
+        rules = (
+            (not self.sources, "model.start goes with [[sources]]"),
+            (self.study.base != "shared", 'model.start goes with study.base = "shared"'),
+            (
+                training.base_steps or training.base_learning_rate,
+                "model.start is trained no further as a base: leave out training.base_steps and base_learning_rate",
+            ),
+            (known, f'what model.start was trained on is not known: base = "never" in sources {", ".join(known)}'),
+            (changing, f"model.start has no base_learning_rate to change in settings {', '.join(changing)}"),
+            (guided, f"what model.start was trained on is not known: arms {', '.join(guided)} cannot go by it"),
+            (self.analysis.label, "analysis.label matches corpora on their distance from what the base was trained on"),
+        )
+        for broken, message in rules:
+            if broken:
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Self:
@@ -97,6 +142,17 @@ class StudySpec(Table):
             raise ValueError(
                 "analysis.affinity is read from whole updates, and training.adapter trains factors of them"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _regimens_agree(self) -> Self:
+        if not self.regimens:
+            return self
+        if not self.sources:
+            raise ValueError("regimens go with [[sources]]")
+        trainings = {setting.name: setting.of_training(self.training) for setting in self.settings}
+        draws = self.study.draws // (len(self.settings) or 1)
+        require_regimens(self.regimens, [arm.name for arm in self.arms], trainings or {"": self.training}, draws)
         return self
 
     @model_validator(mode="after")
@@ -130,25 +186,69 @@ class StudySpec(Table):
 
     @model_validator(mode="after")
     def _material_agrees(self) -> Self:
-        if (self.pool is None) == (not self.sources):
-            raise ValueError("give either [pool] (procedural documents) or [[sources]] (files)")
+        if (self.pool is not None) + bool(self.sources) + (self.pictures is not None) != 1:
+            raise ValueError(
+                "give either [pool] (procedural documents) or [[sources]] (files), or [pictures] (questions about them)"
+            )
+        self._check_pictures()
         known = [source.name for source in self.sources]
         if len(set(known)) != len(known):
             raise ValueError("two sources share a name")
         rotating = any(source.base == "rotate" for source in self.sources)
-        if self.sources and not rotating and all(source.base == "never" for source in self.sources):
+        started = self.model.start is not None
+        if self.sources and not rotating and not started and all(source.base == "never" for source in self.sources):
             raise ValueError('no source is in the base: give one base = "always" or "rotate"')
         if rotating != (self.study.base == "each_draw") and self.sources:
             raise ValueError('sources with base = "rotate" and study.base = "each_draw" go together')
-        if self.pool is not None and self.study.base == "each_draw":
+        if not self.sources and self.study.base == "each_draw":
             raise ValueError('study.base = "each_draw" needs [[sources]]')
         for arm in self.arms:
             self._check_arm(arm)
         return self
 
+    @model_validator(mode="after")
+    def _intervention_agrees(self) -> Self:
+        asked = self.intervention
+        if asked is None:
+            return self
+        if not self.sources:
+            raise ValueError("intervention goes with [[sources]]")
+        for name in asked.arms:
+            if name not in self.arm:
+                raise ValueError(f"intervention.arms names the arm {name!r}, which no [[arms]] table defines")
+        roles = {source.name: source.role for source in self.sources}
+        if roles.get(asked.benchmark) != "arm":
+            raise ValueError(f'intervention.benchmark names {asked.benchmark!r}, which is no source with role = "arm"')
+        if any(self.under(draw).training.adapter is not None for draw in range(self.study.draws)):
+            raise ValueError("intervention edits whole updates, and training.adapter trains factors of them")
+        return self
+
+    def _check_pictures(self) -> None:
+        """The rules between the pictures, the model that looks at them and training."""
+        vision, table, training = self.model.vision, self.pictures, self.training
+        if (vision is None) != (table is None):
+            raise ValueError("[pictures] and [model.vision] go together")
+        if vision is None or table is None:
+            return
+        if vision.places >= training.sequence_length:
+            room = f"a picture takes {vision.places} of {training.sequence_length}"
+            raise ValueError(f"training.sequence_length leaves no room for words: {room}")
+        for broken, key in (
+            (bool(self.scores.benchmarks), "scores.benchmarks"),
+            (self.analysis.affinity is not None, "analysis.affinity"),
+            (training.adapter is not None, "training.adapter"),
+        ):
+            if broken:
+                raise ValueError(f"{key} does not go with [pictures]")
+
     def _check_arm(self, arm: Arm) -> None:
-        """The rules between one arm and the sources."""
+        """The rules between one arm and what it is made of."""
+        if self.pictures is None and arm.asked:
+            raise ValueError(f'the arm {arm.name!r} has the key "asked", and there are no [pictures]')
+        if self.pictures is not None and (arm.regime == "blend") != bool(arm.asked):
+            raise ValueError(f'over [pictures] the regime "blend" needs the key "asked"; the arm {arm.name!r} has none')
         allowed = SOURCE_REGIMES if self.sources else WORLD_REGIMES
+        allowed = PICTURE_REGIMES if self.pictures is not None else allowed
         if arm.regime not in allowed:
             raise ValueError(f"the arm {arm.name!r} has the regime {arm.regime!r}; here it is one of {allowed}")
         if not self.sources:

@@ -1,6 +1,6 @@
 """What every table of a specification is made of.
 
-Here live: the strict table and the types its keys share.
+Here live: the strict table, one table put over another, and the types their keys share.
 Not here: any file (`study`, `corpus`), reading (`source`).
 """
 
@@ -38,3 +38,8 @@ class Table(BaseModel):
             if getattr(self, key) == field.get_default(call_default_factory=True):
                 del written[key]
         return written
+
+
+def put_over(table: Table, change: Table) -> dict[str, Any]:
+    """The keys of a table, those that a change names put over them."""
+    return {**table.model_dump(), **change.model_dump(exclude_none=True)}

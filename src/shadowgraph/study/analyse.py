@@ -7,7 +7,6 @@ Not here: any statistic (`effects`, `contrasts`, `doses`, `labelled`, `mixtures`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -17,7 +16,7 @@ from shadowgraph.artifact import read_object, write_json
 from shadowgraph.identity import Json, versions
 from shadowgraph.scores.item import ItemScore
 from shadowgraph.spec.study import StudySpec
-from shadowgraph.study import doses, kinship, labelled, mixtures, powers, settings
+from shadowgraph.study import doses, intervention, kinship, labelled, mixtures, powers, regimens, settings, tower_table
 from shadowgraph.study.answer import against_in_words, answer, claim_level, limits
 from shadowgraph.study.contrasts import (
     Asked,
@@ -37,12 +36,14 @@ from shadowgraph.study.effects import equivalence
 from shadowgraph.study.joined import Scored, join_footprints, join_scores
 from shadowgraph.study.layout import Layout
 from shadowgraph.study.link import links, loss_asymmetry, loss_reader
+from shadowgraph.study.listing import run_rows
 from shadowgraph.study.lopsided import ALIGNED_SPLITS, asymmetry_rows, index_values, panel_of
 from shadowgraph.study.panels import arm_tables, heat_map, measure_table, score_tables, spectra_table
 from shadowgraph.study.plan import Plan
 from shadowgraph.study.readings import READINGS, Read, Record, Runs, gather, is_blocked, reader, unmatched
 from shadowgraph.study.record import base_records, items_of, records_of, to_digits
 from shadowgraph.study.roster import has_roster, write_roster
+from shadowgraph.study.start import uniform_loss
 from shadowgraph.study.trained import null_curve
 
 UNSCORED = "Scores of benchmarks are left out: the items are not here, and the records hold no roster of them."
@@ -55,7 +56,7 @@ class Evidence:
     """Everything a result is made of beside the specification.
 
     Attributes:
-        records: of all runs, the rate grid included.
+        records: of all runs, rate grid and regimens included.
         bases: draw → record of the base it starts from.
         scores: "base" and arms → draw → order → items; no arm where the study scores nothing.
         corpora: what only the corpora together tell: "shared_documents" and "trained_on", by arm.
@@ -162,17 +163,18 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
     told, further = _answer(runs, evidence, (primaries, rows, claims), novel)
     if inside is not None:
         told |= settings.added(told, inside, primaries)
+    edited = intervention.part(spec, evidence.records)
     doubts = would_change(primaries, [row for row in rows if row["role"] == "reading"], against, strength, label)
     words: dict[str, Json] = {
         "exceptions": list(against_in_words(against, primaries, spec.analysis.alpha)),
         "would_change": list(doubts),
     }
     return {
-        "answer": told | words,
+        "answer": told | intervention.added(told, edited) | words,
         "design": _design(spec),
         "arms": list(arms),
         "against": spec.analysis.against,
-        "runs": [_run_row(record) for record in _in_order(every)],
+        "runs": run_rows(every),
         "primary": primaries[0],
         "primaries": list(primaries),
         "contrasts": list(rows),
@@ -193,6 +195,8 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
         "measures": list(measure_table(records)),
         "limits": list(further),
         **({"settings": inside} if inside is not None else {}),
+        **edited,
+        **({"towers": tower_table.table(runs, evidence.scores, evidence.bases)} if spec.pictures is not None else {}),
     }
 
 
@@ -239,7 +243,7 @@ def _asymmetry(runs: Runs, evidence: Evidence) -> tuple[list[dict[str, Json]], J
     if spec.sources:
         rows = loss_asymmetry(runs, evidence.bases)
         return rows, None, loss_reader(runs, evidence.bases)
-    if not evidence.scores:
+    if not evidence.scores or spec.pictures is not None:
         return [], None, None
     base = evidence.scores["base"][0][0]
     arms = {arm: evidence.scores[arm] for arm in runs.arms}
@@ -320,13 +324,15 @@ def _facts(runs: Runs, evidence: Evidence) -> dict[str, Any]:
     trained = {name for names in evidence.corpora["trained_on"].values() for name in names}
     shared = [float(share) for share in evidence.corpora["shared_documents"].values() if share is not None]
     return {
-        "base_loss": (min(losses), max(losses), math.log(spec.model.vocabulary)),
+        "base_loss": (min(losses), max(losses), uniform_loss(spec, evidence.bases)),
+        "start": evidence.bases[0].get("start"),
         "shared_documents": max(shared, default=0.0),
         "seeds": spec.study.seeds,
         "own_bases": spec.study.base == "each_draw",
-        "procedural": spec.pool is not None,
+        "procedural": not spec.sources,
         "in_base": any(source.base != "never" and source.name in trained for source in spec.sources),
         "settings": [setting.name for setting in spec.settings],
+        "setting_draws": spec.study.draws // max(1, len(spec.settings)),
     }
 
 
@@ -341,6 +347,7 @@ def _design(spec: StudySpec) -> Json:
     }
     return {
         **(of_settings if spec.settings else {}),
+        **({"regimens": [*regimens.facts(spec)]} if spec.regimens else {}),
         "design": spec.analysis.design,
         "base": spec.study.base,
         "draws": spec.study.draws,
@@ -349,24 +356,6 @@ def _design(spec: StudySpec) -> Json:
         "smallest_effect": spec.analysis.smallest_effect,
         "unit": unit if spec.analysis.label is None else f"{unit}; of the label a corpus, its draws averaged",
     }
-
-
-def _run_row(row: Record) -> Json:
-    """What the result keeps of one run."""
-    keys = ("arm", "draw", "seed", "K", "K_emb", "log_norm", "final_loss", "base_loss", "outside_loss", "tokens")
-    later: dict[str, Json] = {key: row.get(key) for key in ("seed_index", "rate", "own_loss")}
-    status: dict[str, Json] = {key: row[key] for key in ("K_status", "K_emb_status", "log_norm_status") if key in row}
-    points: list[Json] = [
-        {key: value for key, value in point.items() if key != "variants"} for point in row["snapshots"]
-    ]
-    found: dict[str, Json] = {key: row[key] for key in keys}
-    return {**found, **later, **status, "snapshots": points, "fingerprint": row["run"]}
-
-
-def _in_order(runs: Runs) -> list[Record]:
-    """Records arm by arm, those of the rate grid last."""
-    grid = [record for rows in runs.grid.values() for record in rows if record.get("rate") is not None]
-    return [record for arm in runs.arms for record in runs.of(arm)] + grid
 
 
 def _shapes(record: Record) -> list[tuple[int, int]]:
@@ -384,12 +373,14 @@ def _provenance(plan: Plan, matched: Mapping[str, Any]) -> Json:
         "tokenizer": str(statements[0]["tokenizer"])[:16],
         "matched": str(matched["fingerprint"]),
     }
-    differ: list[Json] = ["data", "order"]
+    differ: list[Json] = ["data", "order", *(["supervised tokens"] if spec.pictures is not None else [])]
     if spec.study.base == "each_draw":
         parents["bases"] = [*dict.fromkeys(str(statement["init"])[:16] for statement in statements)]
         differ.append("init")
     if spec.rate_grid is not None:
         differ.append("rate of the rate grid")
+    if spec.regimens:
+        differ.append("training under regimens")
     return {
         "versions": {"shadowgraph": str(plan.frozen()["program"]), **versions(*LIBRARIES)},
         "seeds": {"study": spec.study.seed},

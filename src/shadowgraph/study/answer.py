@@ -284,7 +284,8 @@ def limits(
             token; "shared_documents", the largest mean share of documents two draws of an arm have in common; and
             optionally "seeds", orders of a draw, "own_bases", whether every draw has a base of its own, and
             "procedural", whether documents come from a generator, "settings", their names, "corpora", how many corpora
-            take part where corpora are the only units, and "in_base", whether sources of arms are in the base.
+            take part where corpora are the only units, "in_base", whether sources of arms are in the base, "start",
+            what is known of a start model, and "setting_draws", draws of a setting.
 
     Returns:
         One or two plain sentences a limit; those on few draws, novel arms and shared documents only where they apply.
@@ -313,8 +314,12 @@ def limits(
     low, high, uniform = facts["base_loss"]
     if low > UNKNOWN * uniform:
         found.insert(0, _unknown(low, high, uniform, taught=bool(facts.get("in_base"))))
+    if facts.get("start"):
+        found.insert(0, _start(facts["start"]))
     if draws < FEWEST_DRAWS and facts.get("test_draws", True):
         found.insert(0, f"With {draws} draws an arm the study describes; it tests nothing.")
+    if (inside := facts.get("setting_draws", FEWEST_DRAWS)) < FEWEST_DRAWS <= draws:
+        found.insert(0, f"With {inside} draws a setting, what is said inside one setting describes; it tests nothing.")
     shared = facts["shared_documents"]
     if shared > 0.0:
         origin = "one generator with a limited store of facts" if facts.get("procedural", True) else "the same sources"
@@ -337,6 +342,18 @@ def _unknown(low: float, high: float, uniform: float, *, taught: bool) -> str:
         f"The base knows nothing of any arm's documents: its loss on them, {told}. Learning a new language moves "
         "every arm alike and leaves breadth little room to show."
     )
+
+
+def _start(start: Mapping[str, Any]) -> str:
+    """What a study owes to a base that was not trained in it."""
+    text = (
+        f"The base is {start['name']}, which was not trained here: what it has seen is not known, so documents and "
+        "benchmark items may have been among it, and how far an arm lies from it is told by its loss alone."
+    )
+    if not start["quantised"]:
+        return text
+    kinds = ", ".join(start["stored"])
+    return f"{text} Its weights were stored rounded ({kinds}): updates are exact against those, not against finer ones."
 
 
 def _transfer(parameters: int, facts: Mapping[str, Any]) -> str:

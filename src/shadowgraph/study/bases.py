@@ -33,8 +33,8 @@ def base_key(plan: Plan, draw: int) -> str:
         "program": plan.frozen()["program"],
         "seed": spec["study"]["seed"],
         "model": spec["model"],
-        "base": {key: spec["training"][key] for key in ("sequence_length", "batch", "base_steps")},
-        "rate": spec["training"]["base_learning_rate"],
+        "base": {key: spec["training"].get(key) for key in ("sequence_length", "batch", "base_steps")},
+        "rate": spec["training"].get("base_learning_rate"),
         "decay": spec["training"]["weight_decay"],
         "versions": versions(*ENVIRONMENT),
         "machine": platform.machine(),
@@ -45,6 +45,8 @@ def base_key(plan: Plan, draw: int) -> str:
         affinity = spec["analysis"].get("affinity")
         about |= {"material": material, "affinity": affinity, "files": dict(plan.files), "draw": draw}
         about["study"] = {key: spec["study"].get(key) for key in ("draws", "base", "disjoint_draws")}
+    if plan.spec.pictures is not None:
+        about |= {"pictures": spec["pictures"]}
     if plan.spec.settings:
         about |= {"setting": setting, "draw": 0}
     return fingerprint(about)

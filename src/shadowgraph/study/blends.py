@@ -31,7 +31,7 @@ from shadowgraph.study.arrays import load_array, save_array, save_arrays
 from shadowgraph.study.holdings import Holdings, load_documents, save_documents
 from shadowgraph.study.layout import Layout
 from shadowgraph.study.rotation import known_sources, new_sources, sources_of
-from shadowgraph.study.sources import ARM, BASE, HELD, OUTSIDE, OUTSIDE_SEQUENCES, PANEL_SEQUENCES
+from shadowgraph.study.sources import ARM, BASE, HELD, OUTSIDE, OUTSIDE_SEQUENCES, PANEL_SEQUENCES, held_sequences
 from shadowgraph.study.training import order_seed
 
 OWN_SEQUENCES = 16
@@ -52,17 +52,20 @@ def make_panels(spec: StudySpec, layout: Layout, holdings: Holdings) -> None:
         pool = holdings.pool(documents)
         order = np.argsort(keyed_uniform(spec.study.seed, "held out", pool.ids), kind="stable")
         rows = int(pool.lengths.sum()) // length
-        if rows < PANEL_SEQUENCES:
+        needed = held_sequences(spec, source)
+        if rows < needed:
             raise DataError(
                 f"the source {source.name!r} holds {rows * length} tokens for the panel and "
-                f"{PANEL_SEQUENCES * length} are needed",
+                f"{needed * length} are needed",
                 where="sources",
                 hint="give the source more text",
             )
         packed = pack(pool, fill(order, pool.lengths, rows * length, source.name), length)
         panel[source.name] = packed[:PANEL_SEQUENCES]
+        if spec.intervention is not None and source.name == spec.intervention.benchmark:
+            save_array(layout.benchmark, packed[: spec.intervention.sequences])
         if affinity is not None:
-            gradients[source.name] = packed[PANEL_SEQUENCES:][: affinity.batches * spec.training.batch]
+            gradients[source.name] = packed[needed:][: affinity.batches * spec.training.batch]
     save_arrays(layout.base / "panel.npz", panel)
     if affinity is not None:
         save_arrays(layout.base / "gradients.npz", gradients)
@@ -73,11 +76,13 @@ def make_panels(spec: StudySpec, layout: Layout, holdings: Holdings) -> None:
 
 
 def make_bases(spec: StudySpec, layout: Layout, holdings: Holdings) -> None:
-    """Write the training text of every base: equal tokens of every source that it knows.
+    """Write the training text of every base: equal tokens of every source that it knows; of a start model nothing.
 
     Raises:
         DataError: naming a source that holds too little.
     """
+    if spec.model.start is not None:
+        return
     shared = spec.study.base == "shared"  # bases of several settings differ in the model, not in a document
     for draw in layout.bases(spec).values():
         folder, known = layout.base_of(spec, draw), known_sources(spec, draw)
@@ -104,7 +109,7 @@ def make_regimes(spec: StudySpec, layout: Layout, holdings: Holdings, draw: int)
         SpecError: when an arm picks more sources than there are.
     """
     base = layout.base_of(spec, draw)
-    counts = load_array(base / "counts.npy")
+    counts = load_array(base / "counts.npy") if spec.model.start is None else None
     order = consumption_order(_order_recipe(spec, draw))
     grounds: dict[tuple[str, ...], tuple[Ground, NDArray[np.int64]]] = {}
     for arm in (arm for arm in spec.arms if arm.draws is None or draw < arm.draws):
@@ -131,7 +136,9 @@ def make_regimes(spec: StudySpec, layout: Layout, holdings: Holdings, draw: int)
         save_array(folder / "texts.npy", holdings.keys[documents[chosen.documents]])
         write_json(folder / "taken.json", taken_of(regime, ground))
         consumed = np.arange(len(order)) if arm.presented == "blocked" else order
-        write_json(folder / "balance.json", sheet_of(spec, regime, ground, counts, consumed))
+        size = holdings.vocabulary
+        sheet = sheet_of(spec, regime, ground, size=size, base_counts=counts, consumed=consumed)
+        write_json(folder / "balance.json", sheet)
 
 
 def built(arm: Arm, ground: Ground) -> tuple[Regime, Regime]:
@@ -156,7 +163,13 @@ def taken_of(regime: Regime, ground: Ground) -> dict[str, int]:
 
 
 def sheet_of(
-    spec: StudySpec, regime: Regime, ground: Ground, base_counts: NDArray[np.int64], consumed: NDArray[np.int64]
+    spec: StudySpec,
+    regime: Regime,
+    ground: Ground,
+    *,
+    size: int,
+    base_counts: NDArray[np.int64] | None,
+    consumed: NDArray[np.int64],
 ) -> dict[str, float]:
     """The balance sheet of an arm over sources.
 
@@ -164,18 +177,20 @@ def sheet_of(
         spec: the study.
         regime: the arm.
         ground: what it was built on.
-        base_counts: (V,) token counts of the base's training text.
+        size: V, the number of token ids.
+        base_counts: (V,) token counts of the base's training text; None where it is not known.
         consumed: (N,) rows of the regime in the order in which training consumes them.
 
     Returns:
-        `documents`, `tokens`, `unigram_entropy` and `kl_to_base` (nats, see `corpus.balance`), `conditional_entropy`
+        `documents`, `tokens`, `unigram_entropy` and, where the base's text is known, `kl_to_base` (nats, see
+        `corpus.balance`), `conditional_entropy`
         (nats: of a token given the one before it in its sequence, by counted pairs, and so too low by an amount that
         goes with the number of tokens, which all arms share), `document_length`, `boundary_share` (documents by
         tokens), `unique_token_share` and `unique_tokens` (in first occurrences of a document), `types` (distinct token
         ids), `sources`, `effective_sources` (exp of the entropy of token shares), `sources_per_batch` (mean number of
         distinct sources in a batch as consumed in the first order), `benchmark_share` (tokens of benchmarks).
     """
-    chosen, size = regime.chosen, len(base_counts)
+    chosen = regime.chosen
     documents, taken, total = chosen.documents, chosen.taken, float(chosen.tokens)
     flat = regime.sequences.astype(np.int64)
     counts = np.bincount(flat.ravel(), minlength=size).astype(np.int64)
@@ -193,7 +208,7 @@ def sheet_of(
         "tokens": total,
         "unigram_entropy": entropy(counts),
         "conditional_entropy": entropy(pairs) - entropy(firsts),
-        "kl_to_base": divergence(counts, base_counts),
+        **({} if base_counts is None else {"kl_to_base": divergence(counts, base_counts)}),
         "document_length": total / len(documents),
         "boundary_share": len(documents) / total,
         "unique_token_share": first / total,
@@ -242,7 +257,7 @@ def _arm_ground(
 ) -> tuple[Ground, NDArray[np.int64]]:
     """The ground of arms over some sources, and the documents of the holdings that its pool is made of."""
     documents = holdings.documents(names, ARM)
-    ground = _ground(spec, holdings.pool(documents), draw, spec.training.tokens)
+    ground = replace(_ground(spec, holdings.pool(documents), draw, spec.training.tokens), end=holdings.end)
     if spec.study.disjoint_draws:
         share = keyed_uniform(spec.study.seed, "draw of a document", ground.pool.ids)
         ground = ground.among((share * spec.study.draws).astype(np.int64) == draw)
@@ -255,6 +270,7 @@ def _order_recipe(spec: StudySpec, draw: int) -> Recipe:
     return Recipe(
         steps=training.steps,
         learning_rate=training.learning_rate,
+        architecture={"max_position_embeddings": training.sequence_length},
         batch=training.batch,
         sequence_length=training.sequence_length,
         order_seed=order_seed(spec, draw),

@@ -1,7 +1,8 @@
 """Jobs that make the data of a study: the base's corpus, the pools, the regimes.
 
 Here live: the job functions of the corpus stage, and what they do for procedural pools.
-Not here: selection rules (`corpus`), procedural documents (`worlds`), what is made of sources (`blends`).
+Not here: selection rules (`corpus`), procedural documents (`worlds`), what is made of sources (`blends`) and of
+questions about pictures (`pictured`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from shadowgraph.study.arrays import load_array, read_spec, save_array
 from shadowgraph.study.blends import make_bases, make_panels, make_regimes
 from shadowgraph.study.holdings import make_holdings, open_holdings, tokenizer_characters
 from shadowgraph.study.layout import Layout
+from shadowgraph.study.pictured import make_pictured_base, make_pictured_regimes
 from shadowgraph.study.sources import HELD, PARTS, gather, text_key
+from shadowgraph.study.start import place_start
 from shadowgraph.work.job import Progress
 from shadowgraph.worlds.formats import render
 from shadowgraph.worlds.panel import benchmark_items
@@ -61,12 +64,15 @@ def base_corpus_job(arguments: Mapping[str, Json], progress: Progress) -> None:
 
     Of a procedural pool the tokenizer is trained on the base's documents, which are no arm's. Of sources it is trained
     on documents that nothing is trained on, equal characters of each, and the tokenised sources are kept for all draws.
-    Either way it favours no arm. `files` is the folder of the study file.
+    Either way it favours no arm. With a start model it is that model's. `files` is the folder of the study file.
     """
     layout = Layout(Path(str(arguments["root"])))
     spec = read_spec(layout.root)
     if spec.sources:
         _source_corpora(spec, layout, Path(str(arguments["files"])), progress)
+        return
+    if spec.pictures is not None:
+        make_pictured_base(spec, layout, progress)
         return
     recipe, training = recipe_of(spec), spec.training
     outside_tokens = OUTSIDE_SEQUENCES * training.sequence_length
@@ -96,6 +102,9 @@ def pool_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         holdings = open_holdings(spec, layout.holdings)
         make_regimes(spec, layout, holdings, draw)
         write_json(layout.pool(draw) / "_COMPLETE", {"sources": holdings.held_tokens()})
+        return
+    if spec.pictures is not None:
+        make_pictured_regimes(spec, layout, draw, progress)
         return
     recipe, folder = recipe_of(spec), layout.pool(draw)
     made = pool_documents(recipe, draw, pool_of(spec).documents, spec.study.seed)
@@ -164,6 +173,8 @@ def _build_regimes(ground: Ground, spec: StudySpec, layout: Layout, documents: S
 
 def _source_corpora(spec: StudySpec, layout: Layout, folder: Path, progress: Progress) -> None:
     """Read and tokenise the sources of a study, and write panels and the training text of its bases."""
+    if spec.model.start is not None:
+        place_start(spec, layout, folder)
     asked: list[Benchmark] = []
     if spec.scores.benchmarks:
         from shadowgraph.study.suites import test_items
@@ -180,7 +191,9 @@ def _source_corpora(spec: StudySpec, layout: Layout, folder: Path, progress: Pro
         "documents": len(material.texts),
         "tokens": int(holdings.offsets[-1]),
         "dropped": material.dropped,
-        "tokenizer": {"part": PARTS[HELD], "characters_a_source": tokenizer_characters(material, len(spec.sources))},
+        "tokenizer": {"part": PARTS[HELD], "characters_a_source": tokenizer_characters(material, len(spec.sources))}
+        if spec.model.start is None
+        else {"of": "the start model"},
         "sources": holdings.held_tokens(),
     }
     write_json(layout.base / "corpus.json", facts)

@@ -17,12 +17,21 @@ from typing import Any
 from shadowgraph.artifact import Ledger, exclusive, read_object, write_json
 from shadowgraph.errors import DataError, SpecError, printable, require
 from shadowgraph.identity import Json, versions
+from shadowgraph.runs.start import GGUF
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.analyse import analyse
 from shadowgraph.study.bases import ENVIRONMENT, keep_base, restore_base
+from shadowgraph.study.edited import is_edited
 from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.plan import Plan
-from shadowgraph.study.prospect import READ_SECONDS, balance_seconds, pool_seconds, score_seconds
+from shadowgraph.study.prospect import (
+    READ_SECONDS,
+    balance_seconds,
+    edit_seconds,
+    path_seconds,
+    pool_seconds,
+    score_seconds,
+)
 from shadowgraph.study.record import drop_weights, import_records, travelling
 from shadowgraph.study.roster import has_roster
 from shadowgraph.study.seal import faults_of, seal_study
@@ -45,11 +54,12 @@ def jobs_of(plan: Plan, layout: Layout) -> list[Job]:
     root: dict[str, Json] = {"root": str(layout.root)}
     files: dict[str, Json] = {**root, "files": str(plan.folder.resolve())}
     jobs = [Job("base corpus", f"{CORPORA}:base_corpus_job", files, layout.base / "corpus.json", cost=8.0)]
-    suite = spec.pool is not None or bool(spec.scores.benchmarks)
+    suite = is_scored(spec)
     if suite:
         jobs.append(Job("suite", f"{SCORING}:suite_job", files, layout.suite / "suite.json", cost=4.0))
     for name, draw in layout.bases(spec).items():
-        jobs += _base_jobs(spec, layout, name, {**root, "draw": draw}, suite=suite)
+        place = root if spec.model.start is None else files
+        jobs += _base_jobs(spec, layout, name, {**place, "draw": draw}, suite=suite)
     for draw in range(spec.study.draws):
         at: dict[str, Json] = {**files, "draw": draw}
         mark = layout.pool(draw) / "_COMPLETE"
@@ -60,6 +70,11 @@ def jobs_of(plan: Plan, layout: Layout) -> list[Job]:
     needs = tuple(f"balance {draw}" for draw in range(spec.study.draws))
     jobs.append(Job("matched", f"{TRAINING}:matched_job", root, layout.matched, needs, 4.0))
     return jobs + [_run_job(spec, layout, key, root, suite=suite) for key in runs_of(spec)]
+
+
+def is_scored(spec: StudySpec) -> bool:
+    """Whether the models of a study are scored."""
+    return not spec.sources or bool(spec.scores.benchmarks)
 
 
 def _base_jobs(spec: StudySpec, layout: Layout, name: str, at: dict[str, Json], *, suite: bool) -> list[Job]:
@@ -91,7 +106,9 @@ def _run_job(spec: StudySpec, layout: Layout, key: RunKey, root: dict[str, Json]
     needs += ["suite"] if suite else []
     needs += [f"directions of {base}"] if spec.analysis.affinity is not None else []
     arguments: dict[str, Json] = {**root, "arm": key.arm, "draw": key.draw, "seed": key.seed, "rate": key.rate}
-    cost = spec.training.steps * _step_cost(spec) + READ_SECONDS + score_seconds(spec)
+    arguments |= {"regimen": key.regimen} if key.regimen else {}
+    cost = spec.training.steps * _step_cost(spec) + READ_SECONDS + score_seconds(spec) + path_seconds(spec)
+    cost += edit_seconds(spec) if is_edited(key, spec) else 0.0
     mark = layout.run(key) / "record.json"
     return Job(key.name, f"{TRAINING}:run_job", arguments, mark, tuple(needs), cost)
 
@@ -127,8 +144,7 @@ def pruned(jobs: Sequence[Job], wanted: Collection[str]) -> list[Job]:
 def wanted_of(plan: Plan, layout: Layout) -> list[str]:
     """Keys of the jobs whose results the analysis reads: the suite, the proof, and every record."""
     spec = plan.spec
-    scored = spec.pool is not None or spec.scores.benchmarks
-    suite = ["suite"] if scored and not (has_roster(layout.suite) or plan.absent) else []
+    suite = ["suite"] if is_scored(spec) and not (has_roster(layout.suite) or plan.absent) else []
     bases = [f"scores of {name}" for name in layout.bases(spec)]
     return [*suite, "matched", *bases, *(key.name for key in runs_of(spec))]
 
@@ -268,6 +284,8 @@ def _demand(spec: StudySpec, *, scoring: bool) -> None:
     """Demand the packages that the missing jobs need, before the first of them begins."""
     needed = [("torch", "train"), ("transformers", "train"), ("lm_eval", "eval")] if scoring else []
     worlds = [("reasoning_gym", "worlds")] if spec.pool is not None else []
+    worlds += [("PIL", "worlds"), ("sklearn", "worlds")] if spec.pictures is not None else []
+    worlds += [("gguf", "gguf")] if scoring and (spec.model.start or "").lower().endswith(GGUF) else []
     for module, extra in needed + worlds:
         require(module, extra)
 

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shadowgraph.artifact import read_object
 from shadowgraph.corpus.batch import batch_of
 from shadowgraph.corpus.clusters import pool_cells
 from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.features import log_probabilities
 from shadowgraph.corpus.kernels.constants import BUCKETS
-from shadowgraph.corpus.tokens import TokenPool, load_tokenizer, tokenise, train_tokenizer
+from shadowgraph.corpus.tokens import END_ID, TokenPool, load_tokenizer, tokenise, train_tokenizer
 from shadowgraph.corpus.topics import SAMPLE, Bags, bags_of, join_bags, learn_topics
 from shadowgraph.seeds import keyed_uniform
 from shadowgraph.spec.study import StudySpec
@@ -44,6 +45,8 @@ class Holdings:
         sources: (n,) number of the source.
         parts: (n,) what the document is for, see `sources`.
         folder: where they lie.
+        vocabulary: number of token ids.
+        end: id of the token that closes a document.
     """
 
     names: tuple[str, ...]
@@ -53,6 +56,8 @@ class Holdings:
     sources: NDArray[np.int64]
     parts: NDArray[np.int64]
     folder: Path
+    vocabulary: int
+    end: int = END_ID
 
     def __repr__(self) -> str:
         """One line: documents, tokens, sources."""
@@ -127,7 +132,16 @@ def open_holdings(spec: StudySpec, folder: Path) -> Holdings:
         held["sources"].astype(np.int64),
         held["parts"].astype(np.int64),
         folder,
+        *_ids(spec, folder),
     )
+
+
+def _ids(spec: StudySpec, folder: Path) -> tuple[int, int]:
+    """Number of token ids, and the one that closes a document: of a start model its own."""
+    if spec.model.start is None:
+        return spec.model.vocabulary, END_ID
+    facts = read_object(folder.parent / "start.json")
+    return int(facts["vocabulary"]), int(facts["end"])
 
 
 def make_holdings(
@@ -138,19 +152,21 @@ def make_holdings(
     Args:
         spec: the study.
         material: its documents.
-        tokenizer: folder that receives the tokenizer.
-        folder: folder that receives the holdings.
+        tokenizer: folder that receives the tokenizer; of a start model it holds that model's already.
+        folder: folder that receives the holdings; of a start model, what is known of it lies beside.
         progress: told the share that is done.
 
     Raises:
         DataError: when the held-out text is too little for the vocabulary.
     """
-    train_tokenizer(tokenizer_texts(material, len(spec.sources)), spec.model.vocabulary, tokenizer)
+    vocabulary, end = _ids(spec, folder)
+    if spec.model.start is None:
+        train_tokenizer(tokenizer_texts(material, len(spec.sources)), vocabulary, tokenizer)
     loaded = load_tokenizer(tokenizer)
     tokens: list[NDArray[np.uint16]] = []
     lengths: list[NDArray[np.int64]] = []
     for documents in _batches(material):
-        made = tokenise(documents, loaded)
+        made = tokenise(documents, loaded, end)
         tokens.append(made.tokens)
         lengths.append(made.lengths)
         progress(0.9 * sum(map(len, lengths)) / len(material.texts))

@@ -39,12 +39,14 @@ def join_footprints(layout: Layout, spec: StudySpec) -> bool:
 
 
 def _labels(spec: StudySpec, key: RunKey) -> dict[str, str | int | float]:
-    """Constant columns of one run; order and rate only where the study has several."""
+    """Constant columns of one run; order, rate and regimen only where the study has several."""
     found: dict[str, str | int | float] = {"arm": key.arm, "draw": key.draw}
     if spec.study.seeds > 1:
         found["seed"] = key.seed
     if spec.rate_grid is not None:
         found["rate"] = spec.training.learning_rate if key.rate is None else key.rate
+    if spec.regimens:
+        found["regimen"] = key.regimen
     return found
 
 

@@ -22,37 +22,61 @@ class RunKey:
         draw: its corpus draw.
         seed: index of the order of the draw's sequences.
         rate: learning rate of a run of the rate grid, None for the study's own.
+        regimen: name of its regimen, "" for the study's own training.
     """
 
     arm: str
     draw: int
     seed: int = 0
     rate: float | None = None
+    regimen: str = ""
 
     @property
     def name(self) -> str:
-        """Name of the run, and of its folder: "arm-0", "arm-0-s1", "arm-0-r0.0003"."""
+        """Name of the run, and of its folder: "arm-0", "arm-0-s1", "arm-0-r0.0003", "arm-0-muon"."""
         order = f"-s{self.seed}" if self.seed else ""
-        return f"{self.arm}-{self.draw}{order}" + (f"-r{self.rate:g}" if self.rate is not None else "")
+        rate = f"-r{self.rate:g}" if self.rate is not None else ""
+        return f"{self.arm}-{self.draw}{order}{rate}" + (f"-{self.regimen}" if self.regimen else "")
+
+    @property
+    def main(self) -> bool:
+        """Whether it is trained as the study says, so that the tests of the plan see it."""
+        return self.rate is None and not self.regimen
 
 
 def runs_of(spec: StudySpec) -> list[RunKey]:
-    """Every run: draws outermost, so that an early end still holds whole draws, then the runs of the rate grid."""
+    """Every run: draws outermost, so that an early end still holds whole draws, then the rate grid, then regimens."""
     orders = range(spec.study.seeds)
     main = [RunKey(arm, draw, seed) for arm, draw in spec.runs for seed in orders]
+    return main + _grid_runs(spec) + _regimen_runs(spec)
+
+
+def _grid_runs(spec: StudySpec) -> list[RunKey]:
+    """The runs of the rate grid."""
     grid = spec.rate_grid
     if grid is None:
-        return main
+        return []
     drawn = [(arm, draw) for arm, draw in spec.runs if arm in grid.arms and draw < grid.draws]
-    return main + [RunKey(arm, draw, 0, rate) for arm, draw in drawn for rate in grid.rates]
+    return [RunKey(arm, draw, 0, rate) for arm, draw in drawn for rate in grid.rates]
+
+
+def _regimen_runs(spec: StudySpec) -> list[RunKey]:
+    """The runs of all regimens, draws outermost, each in the first order of its draw."""
+    draws = {regimen.name: set(spec.draws_under(regimen)) for regimen in spec.regimens}
+    return [
+        RunKey(arm, draw, regimen=regimen.name)
+        for arm, draw in spec.runs
+        for regimen in spec.regimens
+        if draw in draws[regimen.name] and (not regimen.arms or arm in regimen.arms)
+    ]
 
 
 def base_setting(spec: StudySpec, draw: int) -> str:
     """Name of the setting whose base a draw starts from, "" for the first one's or where there are no settings.
 
-    Settings start from one base where its model and its training are the same.
+    Settings start from one base where its model and its training are the same, and all from a start model.
     """
-    if not spec.settings:
+    if not spec.settings or spec.model.start is not None:
         return ""
     own = _of_base(spec, draw)
     first = next(number for number in range(len(spec.settings)) if _of_base(spec, number) == own)
@@ -164,6 +188,16 @@ class Layout:
     def base_run(self) -> Path:
         """The run that trained the one base of all draws."""
         return self.base / "run"
+
+    @property
+    def benchmark(self) -> Path:
+        """Held-out sequences of the benchmark of an intervention."""
+        return self.base / "benchmark.npy"
+
+    @property
+    def start(self) -> Path:
+        """What is known of the start model, where the study has one."""
+        return self.base / "start.json"
 
     @property
     def holdings(self) -> Path:

@@ -51,6 +51,10 @@ SOURCE_REGIMES = {
     "repeated": "equal tokens of {chosen}, {share:.0%} of them ",
     "blend": "{share:.0%} of the tokens from {toward}, the rest evenly from {chosen}",
 }
+PICTURE_REGIMES = {
+    "even": "questions of every family about pictures, evenly",
+    "blend": "{share:.0%} of the questions {asked}, the rest of every family evenly",
+}
 SELECTIONS = {
     "all": "all sources",
     "known": "the sources that the base knows",
@@ -75,6 +79,8 @@ def spread(values: Sequence[float]) -> dict[str, Json]:
 
 def describe_arm(arm: Arm) -> str:
     """One clause on what an arm is."""
+    if arm.asked or (arm.regime == "even" and arm.sources is None):
+        return PICTURE_REGIMES[arm.regime].format(share=arm.share or 0.0, asked=", ".join(arm.asked))
     if arm.sources is None:
         return REGIMES[arm.regime].format(share=arm.share or 0.0, documents=arm.documents or 0)
     named = ", ".join(arm.sources) if isinstance(arm.sources, tuple) else SELECTIONS[arm.sources]

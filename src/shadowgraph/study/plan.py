@@ -14,17 +14,20 @@ from typing import Any
 from shadowgraph.artifact import claim, read_object, write_json
 from shadowgraph.corpus.document import Document
 from shadowgraph.corpus.readers.files import read_documents
-from shadowgraph.errors import DataError, ShadowgraphError, SpecError, printable
+from shadowgraph.errors import CheckpointError, DataError, ShadowgraphError, SpecError, printable
 from shadowgraph.identity import Json, file_digest, fingerprint, versions
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
+from shadowgraph.study import regimens
 from shadowgraph.study.answer import FEWEST_DRAWS
 from shadowgraph.study.differing import differing
 from shadowgraph.study.feasible import require_feasible
 from shadowgraph.study.layout import Layout, RunKey, runs_of
 from shadowgraph.study.lopsided import TRANSFER_FAMILIES
 from shadowgraph.study.prospect import core_speed, cost_of, holm_lines, hours_of, prospects, smallest_of, uncompared
+from shadowgraph.study.questions import require_asked
 from shadowgraph.study.sources import expand, source_files
+from shadowgraph.study.start import facts_of, start_files
 
 MOST_DRAWS = 100
 
@@ -39,12 +42,14 @@ class Plan:
         folder: the folder that document files are relative to.
         absent: why its document files could not be read, where their digests are those of records; then nothing that
             needs them can run.
+        parameters: of the start model; 0 where there is none, or it was not read.
     """
 
     spec: StudySpec
     files: dict[str, str]
     folder: Path
     absent: ShadowgraphError | None = None
+    parameters: int = 0
 
     @property
     def hash(self) -> str:
@@ -92,11 +97,13 @@ def freeze(path: Path, records: Path | None = None) -> Plan:
         SpecError: the file is wrong; names file and key; or a variable in a path is not set.
         DataError: a document file is absent, empty or wrong, or holds a family of the transfer panel; names file and
             row or document, before anything runs.
+        CheckpointError: the start model is absent or cannot be trained.
     """
     spec = load(path, StudySpec)
     try:
-        return Plan(spec, _digests(spec, path), path.parent)
-    except (SpecError, DataError) as fault:
+        parameters = facts_of(spec, path.parent).parameters if spec.model.start is not None else 0
+        return Plan(spec, _digests(spec, path), path.parent, parameters=parameters)
+    except (SpecError, DataError, CheckpointError) as fault:
         files = None if records is None or not _some_absent(spec, path.parent) else _recorded_files(spec, records)
         if files is None:
             raise
@@ -106,9 +113,11 @@ def freeze(path: Path, records: Path | None = None) -> Plan:
 def _digests(spec: StudySpec, path: Path) -> dict[str, str]:
     """Digest of every document file that a study file names, each looked through as far as a plan must know it."""
     files: dict[str, str] = {}
+    require_asked(spec)
     if spec.sources:
         found = source_files(spec, path.parent)
         require_feasible(spec, path.parent)
+        found |= start_files(spec, path.parent)
         files = {name: file_digest(file) for name, file in sorted(found.items())}
     for name in spec.pool.files if spec.pool is not None else ():
         if not sum(_free(document, path.parent / name) for document in read_documents(path.parent / name)):
@@ -120,6 +129,7 @@ def _digests(spec: StudySpec, path: Path) -> dict[str, str]:
 def _some_absent(spec: StudySpec, folder: Path) -> bool:
     """Whether a document file that a study names cannot be found."""
     names = [name for table in (*spec.sources, *spec.scores.benchmarks) for name in table.files]
+    names += [spec.model.start] if spec.model.start is not None else []
     for name in [*names, *(spec.pool.files if spec.pool is not None else ())]:
         try:
             if not expand(name, folder).exists():
@@ -186,9 +196,12 @@ def describe(plan: Plan) -> list[str]:
     lines = [f"plan {plan.hash}: {spec.study.name}", spec.study.question, *_made_of(spec)]
     lines.append(
         f"each arm: {training.steps} steps of {training.batch} x {training.sequence_length} tokens "
-        f"= {training.tokens:,} tokens; base: {training.base_tokens:,}; in all {plan.training_tokens:,}"
+        f"= {training.tokens:,} tokens; base: {_base_of(spec)}; in all {plan.training_tokens:,}"
     )
-    lines += [_cost_line(spec), hours_of(spec, core_speed()).line]
+    if training.penalties:
+        added = ", ".join(f"{key} {weight:g}" for key, weight in training.penalties.items())
+        lines.append(f"added to the loss: {added}")
+    lines += [_cost_line(plan), hours_of(spec, core_speed(), plan.parameters).line]
     found = prospects(spec)
     for test in found:
         lines.append(test.line)
@@ -212,6 +225,9 @@ def _made_of(spec: StudySpec) -> list[str]:
     orders = "one seed each" if study.seeds == 1 else f"{study.seeds} orders each, averaged first"
     base = "" if study.base == "shared" else ", each with a base of its own"
     lines = [f"sources: {', '.join(source.name for source in spec.sources)}"] if spec.sources else []
+    if spec.pictures is not None:
+        seen, outside = ", ".join(spec.pictures.scenes), ", ".join(spec.pictures.outside)
+        lines.append(f"pictures: {seen}; outside all data: {outside}")
     lines.append(f"arms: {', '.join(arm.name for arm in spec.arms)}; {study.draws} corpus draws{base}, {orders}")
     grid = spec.rate_grid
     if grid is not None:
@@ -225,14 +241,21 @@ def _made_of(spec: StudySpec) -> list[str]:
     if spec.settings:
         told = [f"{one.name}{' (held out)' if one.held_out else ''}" for one in spec.settings]
         lines.append(f"settings: {', '.join(told)}; {study.draws // len(told)} draws each")
+    lines += regimens.lines(spec)
     if spec.scores.benchmarks:
         lines.append(f"scores: {', '.join(source.name for source in spec.scores.benchmarks)}")
     return lines
 
 
-def _cost_line(spec: StudySpec) -> str:
+def _base_of(spec: StudySpec) -> str:
+    """What the base is trained on, or that it is not trained here."""
+    return f"{spec.training.base_tokens:,}" if spec.model.start is None else "brought in, trained on what is not known"
+
+
+def _cost_line(plan: Plan) -> str:
     """Runs and disk."""
-    cost = cost_of(spec)
+    spec = plan.spec
+    cost = cost_of(spec, plan.parameters)
     other = "records" if spec.study.keep == "weights" else "weights"
     return (
         f"{cost.runs} runs and {cost.bases} {'bases' if cost.bases > 1 else 'base'} of {cost.parameters:,} parameters: "

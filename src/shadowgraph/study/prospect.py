@@ -16,16 +16,21 @@ from pathlib import Path
 import numpy as np
 
 from shadowgraph.spec.analysis import Contrast, Equivalence, Label, Trend
+from shadowgraph.spec.pictures import VisionTable
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.stats.equivalence import tost_power
 from shadowgraph.stats.power import Design, minimal_detectable_effect, power
 from shadowgraph.stats.trend import smallest_p
+from shadowgraph.study.edited import is_edited, points_asked
 from shadowgraph.study.layout import Layout, runs_of
 from shadowgraph.study.sharing import inside_draws, strata_of, uncorrelated
+from shadowgraph.study.sources import OUTSIDE_SEQUENCES, PANEL_SEQUENCES
 from shadowgraph.work.threads import one_thread
 
 FLOPS_A_PARAMETER = 6  # forward and backward, a token
 BYTES = 4  # a stored parameter
+OWN_SEQUENCES, LOSS_ROWS = 16, 64  # held-out rows of an arm, and those that a base's loss is read on
+ITEM_TOKENS = 200  # of an item with its continuations
 KEPT = 300_000  # bytes of a run that keeps its record: footprint, spectra, scores, ledger
 SIDE = 512  # of the product that the speed is read from
 REACHED = 0.45
@@ -34,6 +39,8 @@ REACHED = 0.45
 Products of their shapes are as fast as square ones; the rest of a step (norms, attention, losses, the optimiser) is
 what costs."""
 READ_SECONDS = 3.0  # to read the footprints and losses of a run
+TOKENS_READ = 20_000.0  # a second, forward alone, of models of a million parameters
+DRAW_SECONDS = 0.006  # to draw a picture and bring it to size
 SAMPLED = 20_000  # exchanges where not all are gone through
 POWER = 0.8
 APART = "sd of a draw's difference taken as {factor:.3g} sd, as if its arms had nothing in common"
@@ -197,36 +204,72 @@ class Cost:
     disk_other: int
 
 
-def cost_of(spec: StudySpec) -> Cost:
-    """What a plan costs."""
+def cost_of(spec: StudySpec, parameters: int = 0) -> Cost:
+    """What a plan costs; `parameters` are those of a start model."""
     training, runs = spec.training, len(runs_of(spec))
     bases = len(Layout(Path()).bases(spec))
     tokens = bases * training.base_tokens + runs * training.tokens
-    parameters = parameters_of(spec)
+    parameters = parameters or parameters_of(spec)
     each = BYTES * parameters
-    weights = bases * each + runs * (each * len(training.snapshot_steps) + KEPT)
-    records = bases * each + runs * KEPT
+    kept = KEPT + (0 if spec.model.vision is None else training.steps * training.batch * 3 * spec.model.vision.side**2)
+    weights = bases * each + runs * (each * len(training.snapshot_steps) + kept)
+    records = bases * each + runs * kept
     disk, other = (weights, records) if spec.study.keep == "weights" else (records, weights)
     return Cost(runs, bases, tokens, parameters, float(FLOPS_A_PARAMETER * parameters * tokens), disk, other)
 
 
 def parameters_of(spec: StudySpec) -> int:
-    """Parameters of the model as its table says: tied embeddings, gated layers, a norm before each half of a block."""
+    """Parameters of the model as its table says: tied embeddings, gated layers, a norm before each half of a block.
+
+    0 with a start model, of which the table says nothing.
+    """
     model = spec.model
+    if model.start is not None:
+        return 0
     head = model.hidden // model.heads
     attention = 2 * model.hidden * head * (model.heads + model.key_value_heads)
     block = attention + 3 * model.hidden * model.intermediate + 2 * model.hidden
-    return model.vocabulary * model.hidden + model.layers * block + model.hidden
+    eye = 0 if model.vision is None else _seeing(model.vision, model.hidden)
+    return model.vocabulary * model.hidden + model.layers * block + model.hidden + eye
+
+
+def _seeing(vision: VisionTable, hidden: int) -> int:
+    """Parameters of a tower that looks and of the projector behind it, biases and norms left out."""
+    block = 4 * vision.hidden**2 + 2 * vision.hidden * vision.intermediate
+    ends = vision.hidden * (3 * vision.patch**2 + vision.places + 2)
+    return vision.layers * block + ends + hidden * (vision.hidden + hidden)
 
 
 def score_seconds(spec: StudySpec) -> float:
     """Seconds to score one model."""
     splits = 6 if spec.pool is not None else sum(1 + len(source.dresses) for source in spec.scores.benchmarks)
+    splits = 10 if spec.pictures is not None else splits
     return 2.0 + splits * spec.scores.items / 36
+
+
+def edit_seconds(spec: StudySpec) -> float:
+    """Seconds to edit the update of one run in every way, and to read the losses; 0 where no edit is asked for.
+
+    An edited model is read on two texts, forward only: a third of a training step a token.
+    """
+    if spec.intervention is None:
+        return 0.0
+    tokens = 2 * spec.intervention.sequences * spec.training.sequence_length
+    return 2.0 * len(points_asked(spec.intervention)) * tokens / TOKENS_READ
+
+
+def path_seconds(spec: StudySpec) -> float:
+    """Seconds to read the losses along the path of one run."""
+    if spec.intervention is None:
+        return 0.0
+    tokens = 2 * spec.intervention.sequences * spec.training.sequence_length
+    return (1 + len(spec.training.snapshot_steps)) * (1.0 + tokens / TOKENS_READ)
 
 
 def pool_seconds(spec: StudySpec) -> float:
     """Seconds to make the documents of all arms of one draw."""
+    if spec.pictures is not None:
+        return len(spec.arms) * spec.training.steps * spec.training.batch * DRAW_SECONDS
     return 3.0 + (spec.pool.documents / 2_000 if spec.pool is not None else 3.0 * len(spec.arms))
 
 
@@ -260,16 +303,29 @@ class Hours:
         )
 
 
-def hours_of(spec: StudySpec, speed: float) -> Hours:
+def read_tokens(spec: StudySpec) -> int:
+    """Tokens that models read beside training: losses on panels and on an arm's own text, and scored items."""
+    training, arms, draws = spec.training, len(spec.arms), spec.study.draws
+    panel = PANEL_SEQUENCES * len(spec.sources)
+    own = OUTSIDE_SEQUENCES + OWN_SEQUENCES * (len(training.snapshot_steps) + 1)
+    rows = len(runs_of(spec)) * (panel + own) + panel + arms * draws * min(training.steps * training.batch, LOSS_ROWS)
+    splits = sum(1 + len(source.dresses) for source in spec.scores.benchmarks)
+    return rows * training.sequence_length + (len(runs_of(spec)) + 1) * splits * spec.scores.items * ITEM_TOKENS
+
+
+def hours_of(spec: StudySpec, speed: float, parameters: int = 0) -> Hours:
     """Expected core-hours of a plan.
 
     Args:
         spec: the study.
         speed: floating-point operations a second of a product, see `core_speed`.
+        parameters: of a start model, which is too large for what it reads beside training to cost next to nothing.
     """
-    cost, draws = cost_of(spec), spec.study.draws
+    cost, draws = cost_of(spec, parameters), spec.study.draws
     seconds = draws * (pool_seconds(spec) + balance_seconds(spec))
     seconds += (cost.bases + cost.runs) * (READ_SECONDS + score_seconds(spec))
+    seconds += cost.runs * path_seconds(spec) + sum(is_edited(key, spec) for key in runs_of(spec)) * edit_seconds(spec)
+    seconds += FLOPS_A_PARAMETER / 3 * parameters * read_tokens(spec) / (REACHED * speed)
     return Hours(cost.flops / (REACHED * speed) / 3600, seconds / 3600, speed)
 
 

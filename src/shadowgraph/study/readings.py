@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -49,11 +49,13 @@ class Runs:
         spec: its specification.
         main: (arm, draw) → records at the study's own rate, one an order of the draw's documents.
         grid: (arm, draw) → records at every rate, the study's own included, of the runs in the rate grid.
+        regimens: (arm, draw) → records of its runs under regimens; no test of the plan sees them.
     """
 
     spec: StudySpec
     main: Mapping[tuple[str, int], tuple[Record, ...]]
     grid: Mapping[tuple[str, int], tuple[Record, ...]]
+    regimens: Mapping[tuple[str, int], tuple[Record, ...]] = field(default_factory=dict[tuple[str, int], Any])
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -70,8 +72,10 @@ class Runs:
 
     def only(self, draws: Collection[int]) -> Runs:
         """The runs of some draws."""
-        kept = {at: rows for at, rows in self.main.items() if at[1] in draws}
-        return Runs(self.spec, kept, {at: rows for at, rows in self.grid.items() if at[1] in draws})
+        main, grid, regimens = (
+            {at: rows for at, rows in part.items() if at[1] in draws} for part in (self.main, self.grid, self.regimens)
+        )
+        return Runs(self.spec, main, grid, regimens)
 
     def members(self, name: str) -> tuple[str, ...]:
         """The arms of a group, or the arm itself."""
@@ -90,16 +94,18 @@ def gather(spec: StudySpec, records: Sequence[Record]) -> Runs:
     """
     main: dict[tuple[str, int], list[Record]] = defaultdict(list)
     grid: dict[tuple[str, int], list[Record]] = defaultdict(list)
+    regimens: dict[tuple[str, int], list[Record]] = defaultdict(list)
     for record in records:
         at = str(record["arm"]), int(record["draw"])
-        (main if record.get("rate") is None else grid)[at].append(record)
+        part = regimens if record.get("regimen") is not None else main if record.get("rate") is None else grid
+        part[at].append(record)
     wanted = [(arm, draw) for draw in range(spec.study.draws) for arm, one in spec.runs if one == draw]
     missing = [f"{arm}-{draw}" for arm, draw in wanted if len(main[arm, draw]) != spec.study.seeds]
     if missing:
         raise Defect(f"{len(missing)} runs have no record", where=missing[0])
     ordered = {at: tuple(sorted(main[at], key=lambda row: int(row.get("seed_index", 0)))) for at in wanted}
     rates = {at: (ordered[at][0], *rows) for at, rows in grid.items() if at in ordered}
-    return Runs(spec, ordered, rates)
+    return Runs(spec, ordered, rates, {at: tuple(rows) for at, rows in regimens.items()})
 
 
 def reader(endpoint: str) -> Read:

@@ -44,10 +44,10 @@ def table(runs: Runs, mains: Sequence[Row], asymmetry: Read | None) -> dict[str,
         asymmetry: how a record gives its asymmetry; None where it gives none.
 
     Returns:
-        "settings": name, held_out, family, optimiser, rank of the adapter, learning rate, draws, parameters. "rows": as
-        those of contrasts, with "setting", "held_out" and "role" = "setting". "summary": per contrast the number of
-        settings seen, of those whose estimate of K has the sign of the whole, the lowest and highest estimate, and
-        what the held-out settings say.
+        "settings": name, held_out, family, optimiser, weights of penalties above 0, rank of the adapter, learning rate,
+        draws, parameters. "rows": as those of contrasts, with "setting", "held_out" and "role" = "setting". "summary":
+        per contrast the number of settings seen, of those whose estimate of K has the sign of the whole, the lowest and
+        highest estimate, and what the held-out settings say.
     """
     spec = runs.spec
     rows: list[Row] = []
@@ -78,6 +78,7 @@ def _facts(runs: Runs, setting: Setting) -> Json:
         "held_out": setting.held_out,
         "family": under.model.family,
         "optimiser": under.training.optimiser,
+        **under.training.penalties,
         "learning_rate": under.training.learning_rate,
         "adapter_rank": None if under.training.adapter is None else under.training.adapter.rank,
         "draws": len(draws),

@@ -17,13 +17,13 @@ from shadowgraph.artifact import read_object, write_json
 from shadowgraph.corpus.balance import RELATIVE, compare
 from shadowgraph.errors import DataError
 from shadowgraph.identity import Json
-from shadowgraph.runs.loss import evaluate_loss
 from shadowgraph.spec.study import StudySpec
-from shadowgraph.study.arrays import load_array, read_spec
+from shadowgraph.study.arrays import read_spec
 from shadowgraph.study.labelled import match_corpora, without_match
 from shadowgraph.study.layout import Layout, runs_of
 from shadowgraph.study.panels import balance_means, is_novel
 from shadowgraph.study.record import recorded
+from shadowgraph.study.shown import loss_on
 from shadowgraph.work.job import Progress
 
 LOSS_SEQUENCES = 64  # sequences on which the base's loss on an arm's data is read
@@ -37,7 +37,7 @@ def balance_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     arms = [arm for arm, its in spec.runs if its == draw]
     losses: dict[str, Json] = {}
     for place, arm in enumerate(arms):
-        losses[arm] = evaluate_loss(base, load_array(layout.regime(arm, draw) / "sequences.npy")[:LOSS_SEQUENCES])
+        losses[arm] = loss_on(base, layout.regime(arm, draw) / "sequences.npy", LOSS_SEQUENCES)
         progress((place + 1) / len(arms))
     write_json(layout.base_losses(draw), losses)
 
@@ -61,7 +61,7 @@ def balance_sheet(layout: Layout, spec: StudySpec) -> dict[str, Json]:
     """
     rows: dict[str, list[dict[str, Any]]] = {arm.name: [] for arm in spec.arms}
     for key in runs_of(spec):
-        if key.rate is None:
+        if key.main:
             rows[key.arm].append(recorded(balance_of(layout, key.arm, key.draw)))
     means = {arm: balance_means(found) for arm, found in rows.items()}
     reference = spec.analysis.against

@@ -1,6 +1,6 @@
 """From the files of a study's sources to documents of one length, parted into what each may be used for.
 
-Here live: paths with `$SHADOWGRAPH_DATA`, reading sources, dropping what stands twice or touches a scored item, parts.
+Here live: paths with a variable, reading sources, dropping what stands twice or touches a scored item, parts.
 Not here: cutting and telling (`corpus.entries`), tokens (`holdings`), which sources an arm takes (`rotation`).
 
 A document's id is the digest of its text, and its part follows from its id: neither the order nor the names of files
@@ -33,7 +33,7 @@ from shadowgraph.seeds import keyed_uniform
 from shadowgraph.spec.material import ScoreSource, SourceTable
 from shadowgraph.spec.study import StudySpec
 
-VARIABLE = "$SHADOWGRAPH_DATA"
+VARIABLES = ("$SHADOWGRAPH_DATA", "$SHADOWGRAPH_MODELS")
 SPARE, HELD, OUTSIDE, BASE, ARM = range(-1, 4)
 PARTS = ("held", "outside", "base", "arms")
 PANEL_SEQUENCES = 8
@@ -46,7 +46,7 @@ LARGEST_HELD = 0.25  # share of a source's characters that is held out, unless t
 
 
 def expand(name: str, folder: Path) -> Path:
-    """The path that a name in a study file means: relative to the file's folder, or to $SHADOWGRAPH_DATA.
+    """The path that a name in a study file means: relative to the file's folder, or to one of `VARIABLES`.
 
     Raises:
         SpecError: when the variable is not set, or the name begins with another one.
@@ -54,11 +54,12 @@ def expand(name: str, folder: Path) -> Path:
     head, _, rest = name.partition("/")
     if not head.startswith("$"):
         return folder / name
-    if head != VARIABLE:
-        raise SpecError(f"the path begins with {head!r}", where=name, hint=f"only {VARIABLE} is read")
-    value = os.environ.get(VARIABLE[1:], "")
+    if head not in VARIABLES:
+        raise SpecError(f"the path begins with {head!r}", where=name, hint=f"only {' and '.join(VARIABLES)} are read")
+    value = os.environ.get(head[1:], "")
     if not value:
-        raise SpecError(f"the variable {VARIABLE} is not set", where=name, hint="set it to the folder of the data")
+        kind = "data" if head == VARIABLES[0] else "models"
+        raise SpecError(f"the variable {head} is not set", where=name, hint=f"set it to the folder of the {kind}")
     return Path(value) / rest
 
 
@@ -213,7 +214,7 @@ def part_of(spec: StudySpec, source: SourceTable, ids: Sequence[str], sizes: NDA
         (n,) `HELD`, `OUTSIDE`, `BASE`, `ARM` or `SPARE`.
     """
     length, affinity = spec.training.sequence_length, spec.analysis.affinity
-    panel = CHARACTERS_A_TOKEN * PANEL_SEQUENCES * length
+    panel = CHARACTERS_A_TOKEN * held_sequences(spec, source) * length
     more = 0 if affinity is None else CHARACTERS_A_TOKEN * affinity.batches * spec.training.batch * length
     wanted = max(panel, min(panel + more + TOKENIZER_CHARACTERS, LARGEST_HELD * float(sizes.sum())))
     order = np.argsort(keyed_uniform(spec.study.seed, "held out", ids), kind="stable")
@@ -229,6 +230,12 @@ def part_of(spec: StudySpec, source: SourceTable, ids: Sequence[str], sizes: NDA
         own = order[parts[order] == part]
         parts[own[np.cumsum(sizes[own]) - sizes[own] > PLENTY * CHARACTERS_A_TOKEN * tokens]] = SPARE
     return parts.astype(np.int64)
+
+
+def held_sequences(spec: StudySpec, source: SourceTable) -> int:
+    """Sequences of a source that are held out for losses: the panel's, and of an intervention's benchmark its own."""
+    asked = spec.intervention
+    return PANEL_SEQUENCES if asked is None or asked.benchmark != source.name else max(PANEL_SEQUENCES, asked.sequences)
 
 
 def _base_share(spec: StudySpec) -> int:

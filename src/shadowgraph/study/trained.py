@@ -32,7 +32,10 @@ from shadowgraph.seeds import generator
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import load_array, load_arrays
 from shadowgraph.study.layout import Layout, RunKey
+from shadowgraph.study.paths import path_of
 from shadowgraph.study.sheet import balance_of
+from shadowgraph.study.shown import loss_on, sight_of
+from shadowgraph.study.towers import NULLS, tower_reading
 from shadowgraph.weights.adapters.opened import open_model
 from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
 from shadowgraph.weights.pairing import pair
@@ -58,7 +61,11 @@ def run_record(run: Run, key: RunKey, layout: Layout, spec: StudySpec) -> dict[s
     checkpoint = open_checkpoint(base)
     models = {**run.snapshots, run.recipe.steps: run.model}
     steps = sorted(models)
-    footprints = {step: scan(open_model(models[step]), checkpoint) for step in steps}
+    nulls = NULLS if spec.pictures is not None else NULLS[:1]
+    footprints = {
+        step: scan(open_model(models[step]), checkpoint, nulls=nulls if step == steps[-1] else NULLS[:1])
+        for step in steps
+    }
     final = footprints[steps[-1]]
     final.write(layout.run(key) / "footprint")
     read = endpoint(final)
@@ -69,11 +76,12 @@ def run_record(run: Run, key: RunKey, layout: Layout, spec: StudySpec) -> dict[s
         "seed_index": key.seed,
         "seed": run.recipe.order_seed,
         "rate": key.rate,
+        **({"regimen": key.regimen or None} if spec.regimens else {}),
         "tokens": run.recipe.tokens,
         "run": run.fingerprint,
         "ledger": file_digest(run.ledger),
         "final_loss": run.final_loss(),
-        "outside_loss": evaluate_loss(run.model, load_array(layout.base / "outside.npy")),
+        "outside_loss": loss_on(run.model, layout.base / "outside.npy"),
         "own_loss": {"start": own[0], "end": own[steps[-1]]},
         "source_losses": source_losses(run.model, layout),
         "sources": read_object(regime / "taken.json") if (regime / "taken.json").exists() else {},
@@ -86,8 +94,21 @@ def run_record(run: Run, key: RunKey, layout: Layout, spec: StudySpec) -> dict[s
         "measures": measure_rows(final),
         "affinity": _affinities(layout, spec, key.draw, checkpoint, run.model),
         "parameters": final.coverage.parameters,
+        **({"towers": tower_reading(final), "sight": sight_of(run.model, layout.base)} if spec.pictures else {}),
         "shapes": [list(record.shape) for record in final.matrices if record.role.is_block_linear],
+        **_path(run, key, base, (layout, spec), footprints),
     }
+
+
+def _path(
+    run: Run, key: RunKey, base: Path, of: tuple[Layout, StudySpec], footprints: Mapping[int, Footprint]
+) -> dict[str, Json]:
+    """The run's path on the text of an intervention; nothing where none is asked for, or in the rate grid."""
+    layout, spec = of
+    if spec.intervention is None or key.rate is not None:
+        return {}
+    readings = {step: endpoint(footprint).as_dict() for step, footprint in footprints.items()}
+    return {"path": [*path_of(run, base, layout, spec, readings)]}
 
 
 def source_losses(model: Path, layout: Layout) -> dict[str, float]:
@@ -134,7 +155,7 @@ def corpora_facts(layout: Layout, spec: StudySpec) -> dict[str, Json]:
         for arm in (arm for arm, draws in drawn.items() if draw in draws):
             chosen = np.unique(load_array(layout.regime(arm, draw) / "documents.npy")[0]) if labels else []
             trained[arm].update(str(name) for label in labels for name in np.unique(label[chosen]))
-            trained[arm].update(_taken(layout, arm, draw) if spec.sources else ())
+            trained[arm].update(_taken(layout, arm, draw) if spec.sources or spec.pictures is not None else ())
     found: dict[str, Json] = {arm: [*sorted(names)] for arm, names in trained.items()}
     return {"shared_documents": shared, "trained_on": found}
 
@@ -184,8 +205,7 @@ def _own_losses(path: Path, models: Mapping[int, Path]) -> dict[int, float | Non
     """Loss of every model on held-out sequences of the arm's own kind; None where there are none."""
     if not path.exists():
         return dict.fromkeys(models)
-    rows = load_array(path)
-    return {step: evaluate_loss(model, rows) for step, model in models.items()}
+    return {step: loss_on(model, path) for step, model in models.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,26 @@ import numpy as np
 
 from shadowgraph.artifact import read_object, write_json
 from shadowgraph.errors import DataError, Defect, SpecError
-from shadowgraph.identity import Json
+from shadowgraph.identity import Json, plain
 from shadowgraph.runs.families import known_keys
 from shadowgraph.runs.gradients import leading_directions
-from shadowgraph.runs.matched import Statement, prove_matched, statement
+from shadowgraph.runs.matched import Statement, changeable, prove_matched, statement
 from shadowgraph.runs.recipe import LLAMA, Adapter, Recipe
 from shadowgraph.runs.run import read_run
+from shadowgraph.runs.start import bring_in, read_imported
 from shadowgraph.runs.train import train
 from shadowgraph.seeds import derive
 from shadowgraph.spec.study import StudySpec
+from shadowgraph.study import regimens
 from shadowgraph.study.arrays import load_arrays, read_spec, save_arrays
+from shadowgraph.study.edited import edits_of, is_edited
 from shadowgraph.study.layout import Layout, RunKey, base_setting, runs_of
+from shadowgraph.study.pictured import drop_base_pictures
 from shadowgraph.study.record import drop_weights, write_record
 from shadowgraph.study.scoring import scored
 from shadowgraph.study.sheet import balance_sheet
+from shadowgraph.study.shown import along_of, seeing_architecture, sight_of
+from shadowgraph.study.start import start_path
 from shadowgraph.study.trained import corpora_facts, load_panel, run_record, source_losses
 from shadowgraph.work.job import Progress
 
@@ -49,6 +56,8 @@ def architecture(spec: StudySpec) -> dict[str, Any]:
     }
     if spec.model.family == LLAMA:
         return {**sizes, **spec.model.settings}
+    if spec.model.vision is not None:
+        return seeing_architecture(spec.model, spec.model.vision, sizes)
     others: dict[str, Any] = {"tie_word_embeddings": True, "bos_token_id": None, "eos_token_id": 0, **sizes}
     known = known_keys(spec.model.family)
     return {**{key: value for key, value in others.items() if key in known}, **spec.model.settings}
@@ -81,7 +90,15 @@ def base_recipe(spec: StudySpec, draw: int = 0) -> Recipe:
     )
 
 
-def arm_recipe(spec: StudySpec, draw: int, *, seed: int = 0, rate: float | None = None) -> Recipe:
+def arm_recipe(
+    spec: StudySpec,
+    draw: int,
+    *,
+    seed: int = 0,
+    rate: float | None = None,
+    regimen: str = "",
+    base: Path | None = None,
+) -> Recipe:
     """How every arm of a draw is trained; arms of a draw share it to the last field.
 
     Args:
@@ -89,13 +106,22 @@ def arm_recipe(spec: StudySpec, draw: int, *, seed: int = 0, rate: float | None 
         draw: the corpus draw.
         seed: index of the order of its sequences.
         rate: learning rate of a run of the rate grid; None for the study's own.
+        regimen: name of the regimen of a run; "" for the study's own training.
+        base: folder of the base, which of a start model says family and architecture.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        Defect: a start model without its folder.
     """
     spec = spec.under(draw)
-    training, table = spec.training, spec.training.adapter
-    return Recipe(
+    training = spec.regimen[regimen].of_training(spec.training) if regimen else spec.training
+    table, own = training.adapter, spec.model.start is None
+    make = partial(Recipe, architecture=architecture(spec), family=spec.model.family) if own else _of(base)
+    return make(
         steps=training.steps,
         learning_rate=training.learning_rate if rate is None else rate,
-        architecture=architecture(spec),
         batch=training.batch,
         sequence_length=training.sequence_length,
         warmup_steps=training.warmup_steps,
@@ -104,15 +130,23 @@ def arm_recipe(spec: StudySpec, draw: int, *, seed: int = 0, rate: float | None 
         order_seed=order_seed(spec, draw, seed),
         snapshots=training.snapshot_steps[:-1],
         checkpoint_every=40,
-        family=spec.model.family,
         adapter=None if table is None else Adapter(table.rank, table.alpha, table.targets),
         optimiser=training.optimiser,
+        anchor=training.anchor,
+        flatten=training.flatten,
     )
 
 
-def recipe_of_run(spec: StudySpec, key: RunKey) -> Recipe:
-    """How one run is trained."""
-    return arm_recipe(spec, key.draw, seed=key.seed, rate=key.rate)
+def _of(base: Path | None) -> partial[Recipe]:
+    """A recipe with the family and architecture of a saved model."""
+    if base is None:
+        raise Defect("the recipe of a start model needs its folder", where="model.start")
+    return partial(Recipe.of_model, base)
+
+
+def recipe_of_run(spec: StudySpec, key: RunKey, base: Path | None = None) -> Recipe:
+    """How one run is trained; `base` is the folder of its base, needed with a start model."""
+    return arm_recipe(spec, key.draw, seed=key.seed, rate=key.rate, regimen=key.regimen, base=base)
 
 
 def order_seed(spec: StudySpec, draw: int, seed: int = 0) -> int:
@@ -122,17 +156,23 @@ def order_seed(spec: StudySpec, draw: int, seed: int = 0) -> int:
 
 
 def base_job(arguments: Mapping[str, Json], progress: Progress) -> None:
-    """Train the base that a draw starts from."""
+    """Train the base that a draw starts from, or bring in the start model, which lies beside `files`."""
     layout, draw = Layout(Path(str(arguments["root"]))), int(str(arguments.get("draw", 0)))
     spec = read_spec(layout.root)
     folder = layout.base_of(spec, draw)
+    if spec.model.start is not None:
+        bring_in(start_path(spec, Path(str(arguments["files"]))), folder / "run", layout.base / "tokenizer")
+        return
     train(
         base_recipe(spec, draw),
         folder / "sequences.npy",
         folder / "run",
         tokenizer=layout.base / "tokenizer",
+        along=along_of(folder / "sequences.npy"),
         progress=progress,
     )
+    if spec.pictures is not None:
+        drop_base_pictures(layout, folder.name)
 
 
 def base_record_job(arguments: Mapping[str, Json], progress: Progress) -> None:
@@ -140,9 +180,12 @@ def base_record_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     layout, draw = Layout(Path(str(arguments["root"]))), int(str(arguments.get("draw", 0)))
     spec = read_spec(layout.root)
     folder = layout.base_of(spec, draw)
-    run = read_run(folder / "run")
+    started = spec.model.start is not None
+    run = read_imported(folder / "run") if started else read_run(folder / "run")
     losses = source_losses(run.model, layout)
     record: dict[str, Any] = {"fingerprint": run.fingerprint, "source_losses": losses}
+    record |= {"sight": sight_of(run.model, layout.base)} if spec.pictures is not None else {}
+    record |= {"start": read_object(layout.start)} if started else {}
     write_record(folder / "record.json", record | {"items": scored(run.model, folder, layout, progress)})
 
 
@@ -187,10 +230,11 @@ def matched_job(arguments: Mapping[str, Json], progress: Progress) -> None:
     for place, key in enumerate(keys):
         start = layout.base_of(spec, key.draw) / "run" / "model"
         sequences = layout.regime(key.arm, key.draw) / "sequences.npy"
-        statements[key.name] = statement(recipe_of_run(spec, key), sequences, start, None)
+        statements[key.name] = statement(recipe_of_run(spec, key, start), sequences, start, None, along_of(sequences))
         progress((place + 1) / len(keys))
     found: dict[str, Json] = {"corpora": corpora_facts(layout, spec), "balance": balance_sheet(layout, spec)}
-    write_json(layout.matched, prove_study(spec, statements) | found)
+    base = layout.base_of(spec, 0) / "run" / "model"
+    write_json(layout.matched, prove_study(spec, statements, base) | found)
 
 
 # What settings may change of a run, on the same footing for all: tokens, steps, batch, tokenizer and precision stay.
@@ -202,27 +246,34 @@ _ACROSS_SETTINGS: dict[str, Any] = {
     "family": "",
     "adapter": None,
     "environment": {},
+    "anchor": 0.0,
+    "flatten": 0.0,
 }
 
 
-def prove_study(spec: StudySpec, statements: Mapping[str, Statement]) -> dict[str, Json]:
+def prove_study(spec: StudySpec, statements: Mapping[str, Statement], base: Path | None = None) -> dict[str, Json]:
     """Prove the matching of all runs of a study.
 
     Runs of one draw and one order agree in every field but the data; runs of the rate grid, too, once the rate that
-    their name promises is put back to the study's own. Orders and draws differ in the order seed beside; draws, where
-    each has its own base, in the initial weights beside; draws of several settings in what settings may change.
+    their name promises is put back to the study's own, and runs of a regimen once what it changes of the training is.
+    Orders and draws differ in the order seed beside; draws, where each has its own base, in the initial weights beside;
+    draws of several settings in what settings may change.
 
     Args:
         spec: the study.
         statements: run's name → what it states.
+        base: folder of the base, needed where it is a start model and there are regimens.
 
     Returns:
         The content of `matched.json`.
 
     Raises:
-        SpecError: names the first field in which two runs disagree that should not.
+        SpecError: names the first field in which two runs disagree that should not, or that is not what the name of a
+            run promises.
     """
-    own = {key.name: _at_main_rate(spec, key, statements[key.name]) for key in runs_of(spec)}
+    own = {key.name: _as_main(spec, key, statements[key.name], base) for key in runs_of(spec)}
+    if spec.pictures is not None:  # answers differ in length; the sheet beside the proof says how far
+        own = {name: dataclasses.replace(item, supervised_tokens=0) for name, item in own.items()}
     proofs: list[Json] = []
     for draw in range(spec.study.draws):
         for seed in range(spec.study.seeds):
@@ -239,11 +290,13 @@ def prove_study(spec: StudySpec, statements: Mapping[str, Statement]) -> dict[st
         proof = prove_matched({name: dataclasses.replace(own[name], **beside) for name in own if name in names})
         settings[setting.name] = {"fingerprint": proof.fingerprint, "runs": proof.runs, "fields": list(proof.fields)}
     beside |= _ACROSS_SETTINGS if spec.settings else {}
+    left = {*(beside if spec.settings else ()), *(("supervised_tokens",) if spec.pictures is not None else ())}
     across = prove_matched({name: dataclasses.replace(item, **beside) for name, item in own.items()})
     return {
         **({"settings": settings} if settings else {}),
+        **({"regimens": [*regimens.facts(spec)]} if spec.regimens else {}),
         "schema_version": "1.0",
-        "fields": [field for field in across.fields if not spec.settings or field not in beside],
+        "fields": [field for field in across.fields if field not in left],
         "runs": across.runs,
         "fingerprint": across.fingerprint,
         "draws": proofs,
@@ -251,14 +304,24 @@ def prove_study(spec: StudySpec, statements: Mapping[str, Statement]) -> dict[st
     }
 
 
-def _at_main_rate(spec: StudySpec, key: RunKey, stated: Statement) -> Statement:
-    """A statement of the rate grid at the study's own rate, after it was held against the rate it promises."""
-    if key.rate is None:
-        return stated
-    if stated.schedule["rate"] != key.rate:
-        raise SpecError(f"{key.name} has the rate {stated.schedule['rate']!r}", where="matched.schedule")
-    own = spec.under(key.draw).training.learning_rate
-    return dataclasses.replace(stated, schedule={**stated.schedule, "rate": own})
+def _as_main(spec: StudySpec, key: RunKey, stated: Statement, base: Path | None) -> Statement:
+    """A statement of the rate grid or of a regimen as the study's own, after it was held against what it promises."""
+    if key.regimen:
+        for field, value in changeable(recipe_of_run(spec, key, base)).items():
+            _require_promised(key, f"matched.{field}", plain(getattr(stated, field)), plain(value))
+        own: dict[str, Any] = changeable(arm_recipe(spec, key.draw, seed=key.seed, base=base))
+        return dataclasses.replace(stated, **own)
+    if key.rate is not None:
+        _require_promised(key, "matched.schedule", stated.schedule["rate"], key.rate)
+        rate = spec.under(key.draw).training.learning_rate
+        return dataclasses.replace(stated, schedule={**stated.schedule, "rate": rate})
+    return stated
+
+
+def _require_promised(key: RunKey, where: str, stated: Json, promised: Json) -> None:
+    """Raise SpecError where a run states something else than its name promises."""
+    if stated != promised:
+        raise SpecError(f"{key.name} has {stated!r}, and {promised!r} is promised", where=where)
 
 
 def run_job(arguments: Mapping[str, Json], progress: Progress) -> None:
@@ -271,13 +334,17 @@ def run_job(arguments: Mapping[str, Json], progress: Progress) -> None:
         int(str(arguments["draw"])),
         int(str(arguments.get("seed", 0))),
         None if rate is None else float(str(rate)),
+        str(arguments.get("regimen", "")),
     )
     folder, base = layout.run(key), layout.base_of(spec, key.draw) / "run" / "model"
     sequences = layout.regime(key.arm, key.draw) / "sequences.npy"
-    recipe = recipe_of_run(spec, key)
-    run = train(recipe, sequences, folder, start=base, progress=lambda done: progress(0.8 * done))
+    recipe = recipe_of_run(spec, key, base)
+    along = along_of(sequences)
+    run = train(recipe, sequences, folder, start=base, along=along, progress=lambda done: progress(0.8 * done))
     _check_promise(layout, key.name, run.statement)
     record = run_record(run, key, layout, spec)
+    if is_edited(key, spec):
+        record["edits"] = edits_of(run.model, key, layout, spec, lambda done: progress(0.82 + 0.03 * done))
     record["items"] = scored(run.model, folder, layout, lambda done: progress(0.85 + 0.15 * done))
     write_record(folder / "record.json", record)
     if spec.study.keep == "records":

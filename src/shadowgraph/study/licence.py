@@ -1,0 +1,165 @@
+"""What may be said of edited updates and of flattened training, and in which words.
+
+Here live: the conditions of each sentence, and the sentences. Not here: numbers (`frontiers`, `regimen_paths`).
+
+Editing a finished update shows what its parts carry, not how they came about, and training otherwise changes more than
+the spectrum: no sentence speaks of causes, and fewer than three bases describe only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+BASES = 3
+"""The fewest bases that license a sentence beyond the runs at hand."""
+LEADING = "the leading components carry more outside harm per unit of benchmark gain"
+WHOLE = "the damage is carried by the update as a whole; concentration is a marker"
+HEADLINE = "K falls and the damage stays: K is a marker, not a cause"
+LOWERS = (
+    "flattening during training lowers outside harm at equal benchmark loss; data were not manipulated at equal "
+    "concentration, so mediation is not shown"
+)
+Row = Mapping[str, Any]
+Fate = Literal["missing", "described", "lower", "mixed", "higher", "equal", "open"]
+
+
+def fate_of(row: Row, alpha: float) -> Fate:
+    """What a row of `over_bases`, with its p adjusted, licenses.
+
+    A row counts as shown where its interval over all draws leaves out 0 and its exact p, corrected, is at most alpha:
+    of two draws a base the interval alone is too narrow. "lower" is shown below 0, with a mean below 0 in every base;
+    "mixed" lacks the latter; "higher" is shown above 0; "equal" lies within the margin; "open" is none of these, and
+    no proof of equality. Fewer than three bases with a number are "described".
+    """
+    if row["estimate"] is None:
+        return "missing"
+    if len(_own(row)) < BASES:
+        return "described"
+    if _shown(row, -1, alpha, "p_adjusted"):
+        return "lower" if _agreeing(row, -1) == len(_own(row)) else "mixed"
+    if _shown(row, 1, alpha, "p_adjusted"):
+        return "higher"
+    return "equal" if row.get("equivalent") else "open"
+
+
+def edit_words(blocks: Sequence[Row], alpha: float) -> list[str]:
+    """The sentences on removing leading components, one a block of an arm, and one where its blocks disagree.
+
+    Args:
+        blocks: of `frontiers.blocks_table`.
+        alpha: level of the tests.
+
+    Returns:
+        Sentences.
+    """
+    found: list[str] = []
+    fates: dict[str, list[Fate]] = {}
+    for block in blocks:
+        row = next(edit for edit in block["edits"] if edit["name"] == "top")
+        fate = fate_of(row, alpha)
+        fates.setdefault(str(block["arm"]), []).append(fate)
+        found.append(f"{block['arm']}, {block['block']}: {_of_edit(row, fate)}.")
+    for arm, both in fates.items():
+        if len(set(both)) > 1 and set(both) <= {"lower", "mixed", "higher", "equal", "open"}:
+            found.append(f"{arm}: the two blocks do not say the same, so it matters what becomes of the embedding.")
+    return found
+
+
+def _of_edit(row: Row, fate: Fate) -> str:
+    if fate == "missing":
+        return f"removing the leading components is not compared with interpolation: {row['reason']}"
+    way = "above" if row["estimate"] > 0 else "below"
+    value = f"{abs(row['estimate']):.3f} nats {way} that of interpolation{_ends(row)}"
+    told = f"at equal benchmark loss, removing the leading components leaves outside loss {value}"
+    counts = f"in {_agreeing(row, 1 if row['estimate'] > 0 else -1)} of {len(_own(row))} bases with that sign"
+    match fate:
+        case "described":
+            return f"{told}; {_number(len(_own(row)))}, so this describes these runs and no others"
+        case "lower":
+            return f"{told}, below in every one of {len(_own(row))} bases: {LEADING}"
+        case "higher":
+            return f"{told}, {counts}: {WHOLE}"
+        case "equal":
+            return f"{told}, within the margin of {row['margin']:g} fixed beforehand: {WHOLE}"
+        case "mixed":
+            return f"{told}, {counts}: bases disagree, and no more than a description is licensed"
+        case _:
+            return f"{told}, {counts}: not shown to differ, which is no proof that the two are equal"
+
+
+def training_words(rows: Sequence[Row], alpha: float, margin: float | None) -> list[str]:
+    """The sentences on flattening during training, one an arm and flattening regimen.
+
+    Args:
+        rows: of `regimen_paths.training_table`: regimen, role, arm, against, "outside" and "K" as of `over_bases`.
+        alpha: level of the tests.
+        margin: what a lower outside loss must stay within to count as none; None where the plan fixed nothing.
+
+    Returns:
+        Sentences.
+    """
+    found: list[str] = []
+    keys = dict.fromkeys((str(row["arm"]), str(row["regimen"])) for row in rows if row["role"] == "flattening")
+    for arm, regimen in keys:
+        own = [row for row in rows if (row["arm"], row["regimen"]) == (arm, regimen)]
+        found.append(f"{arm}, {regimen}: {_of_training(own, alpha, margin)}.")
+    return found
+
+
+def _of_training(rows: Sequence[Row], alpha: float, margin: float | None) -> str:
+    """One flattening regimen against the plain run, whose snapshots are an early stop, and every control."""
+    plain = next((row for row in rows if row["against_role"] == "plain"), None)
+    if plain is None or plain["K"]["estimate"] is None:
+        return "K is not compared with plain training at equal benchmark loss"
+    K = plain["K"]
+    told = f"at equal benchmark loss K is {K['estimate']:+.3f} nats{_ends(K)} from plain training"
+    missing = [str(row["against"]) for row in rows if row["outside"]["estimate"] is None]
+    if missing:
+        return f"{told}; outside loss is not compared with {', '.join(missing)}"
+    harms = "; ".join(f"{row['outside']['estimate']:+.3f}{_ends(row['outside'])} from {row['against']}" for row in rows)
+    told = f"{told}, outside loss {harms}"
+    bases = min(len(_own(row[key])) for row in rows for key in ("outside", "K"))
+    if bases < BASES:
+        return f"{told}; {_number(bases)}, so this describes these runs and no others"
+    if not any(row["against_role"] == "control" for row in rows):
+        return f"{told}; without a control regimen nothing more is licensed"
+    below = [_shown(row["outside"], -1, alpha) for row in rows]
+    if all(below):
+        return f"{told}: {LOWERS}"
+    if not _shown(K, -1, alpha):
+        return f"{told}: K is not shown to fall, so nothing follows of it"
+    if any(below):
+        lower = ", ".join(str(row["against"]) for row, is_below in zip(rows, below, strict=True) if is_below)
+        return f"{told}: outside loss is lower than under {lower} and not shown to be under the others"
+    lows = [row["outside"]["interval"][0] for row in rows if row["outside"]["interval"] is not None]
+    if len(lows) < len(rows):
+        return f"{told}: a control has too few draws for an interval"
+    if margin is not None and min(lows) < -margin:
+        return f"{told}: not shown to be lower, and not shown to be within the margin of {margin:g} either"
+    left = "" if margin is not None else f" (the intervals leave room for {min(lows):+.3f} nats at most)"
+    return f"{HEADLINE}{left}; {told}"
+
+
+def _shown(row: Row, sign: int, alpha: float, p: str = "p") -> bool:
+    """Whether a difference of a sign is shown: by the interval and by the exact test."""
+    ends = row["interval"]
+    return ends is not None and min(sign * end for end in ends) > 0 and row[p] is not None and row[p] <= alpha
+
+
+def _own(row: Row) -> list[Row]:
+    """The bases with a number that take part in the test."""
+    return [base for base in row["bases"] if not base["held_out"] and base["estimate"] is not None]
+
+
+def _agreeing(row: Row, sign: int) -> int:
+    return sum(float(base["estimate"]) * sign > 0 for base in _own(row))
+
+
+def _ends(row: Row) -> str:
+    ends = row["interval"]
+    return "" if ends is None else f" [{ends[0]:+.3f}, {ends[1]:+.3f}]"
+
+
+def _number(bases: int) -> str:
+    return f"{bases} base{'' if bases == 1 else 's'} with a number, and {BASES} are needed"
