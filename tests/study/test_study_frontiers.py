@@ -202,6 +202,10 @@ def test_the_headline_needs_k_to_fall_and_no_control_to_be_beaten() -> None:
     assert LOWERS not in mixed
     assert HEADLINE not in mixed
     assert "describes these runs" in words_on(trained(same, 0.6), bases=2)
+    lower = trained({**same, "flat": -0.2}, 0.6)
+    near = "from plain training, stopped early, slow, pulled it differs by less than the margin of 0.5 fixed beforehand"
+    assert near in words_on(lower, margin=0.5)
+    assert "differs by less" not in words_on(lower, margin=0.05)
     assert HEADLINE in words_on(trained(same, 0.6), margin=0.05)
     assert "not shown to be within the margin" in words_on(trained(same, 0.6), margin=1e-4)
 

@@ -126,7 +126,7 @@ def _of_training(rows: Sequence[Row], alpha: float, margin: float | None) -> str
         return f"{told}; without a control regimen nothing more is licensed"
     below = [_shown(row["outside"], -1, alpha) for row in rows]
     if all(below):
-        return f"{told}: {LOWERS}"
+        return f"{told}: {LOWERS}{_small(rows, margin)}"
     if not _shown(K, -1, alpha):
         return f"{told}: K is not shown to fall, so nothing follows of it"
     if any(below):
@@ -139,6 +139,13 @@ def _of_training(rows: Sequence[Row], alpha: float, margin: float | None) -> str
         return f"{told}: not shown to be lower, and not shown to be within the margin of {margin:g} either"
     left = "" if margin is not None else f" (the intervals leave room for {min(lows):+.3f} nats at most)"
     return f"{HEADLINE}{left}; {told}"
+
+
+def _small(rows: Sequence[Row], margin: float | None) -> str:
+    """Against what an outside loss is shown to be lower and yet lies within the margin."""
+    ends = {str(row["against"]): row["outside"]["interval"] for row in rows}
+    near = [name for name, both in ends.items() if margin is not None and both is not None and both[0] >= -margin]
+    return f"; from {', '.join(near)} it differs by less than the margin of {margin:g} fixed beforehand" if near else ""
 
 
 def _shown(row: Row, sign: int, alpha: float, p: str = "p") -> bool:
