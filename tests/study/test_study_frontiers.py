@@ -186,9 +186,31 @@ def test_training_is_compared_at_equal_benchmark_loss() -> None:
     rows = {(row["regimen"], row["against"]): row for row in found["training"]}
     assert len(rows) == 5
     against_slow = rows["flat", "slow"]
-    assert against_slow["outside"]["estimate"] == pytest.approx(0.2 * 0.9, abs=0.03)  # the base is common to both
+    assert against_slow["outside"]["estimate"] == pytest.approx(0.2, abs=0.03)
     assert against_slow["K"]["estimate"] == pytest.approx(-0.4, abs=0.02)
-    assert against_slow["p_adjusted"] >= against_slow["outside"]["p"]
+    for key in ("outside", "K"):
+        assert against_slow[key]["p_adjusted"] >= against_slow[key]["p"]
+        assert against_slow[key]["share"] == pytest.approx(0.6, abs=0.01)  # from the first snapshot on, for both
+
+
+def test_a_plain_update_interpolated_with_its_base_is_a_control_too() -> None:
+    records = trained({"flat": -0.2, "slow": 0.0, "pulled": 0.0}, 0.6)
+    shares = np.linspace(0.0, 1.0, 11)
+    for row in records[:15]:
+        row["K"] = row["path"][-1]["K"]
+        row["edits"] = [
+            {"edit": "interpolated", "block": TOGETHER, "strength": share, "benchmark": 5.0 - 2.0 * share}
+            | {"outside": float(plain(np.array(5.0 - 2.0 * share))) - 0.5, "energy_removed": 0.0, "rank_changed": 0}
+            | {"norm_ratio": share}
+            for share in shares.tolist()
+        ]
+    found = found_of(spec_of(), records, regimens=REGIMENS)
+    row = next(row for row in found["training"] if row["regimen"] == "flat" and row["against_role"] == "interpolated")
+    assert row["outside"]["estimate"] == pytest.approx(0.3, abs=0.03)
+    assert row["K"]["estimate"] < -0.3
+    told = found["words"][-1]
+    assert LOWERS not in told
+    assert "lower than under plain training, stopped early, slow, pulled in every base" in told
 
 
 def test_the_headline_needs_k_to_fall_and_no_control_to_be_beaten() -> None:
@@ -196,6 +218,13 @@ def test_the_headline_needs_k_to_fall_and_no_control_to_be_beaten() -> None:
     assert HEADLINE in words_on(trained(same, 0.6))
     assert "K is not shown to fall" in words_on(trained(same, 1.0))
     assert LOWERS in words_on(trained({**same, "flat": -0.2}, 0.6))
+    assert LOWERS not in words_on(trained({**same, "flat": -0.2}, 1.0))  # nothing flattened
+    split = trained({**same, "flat": -0.2}, 0.6)
+    for row in split:
+        if row.get("regimen") == "flat" and row["draw"] % 3 == 2:  # one base of three goes the other way
+            for point in row["path"]:
+                point["outside"] += 0.25
+    assert LOWERS not in words_on(split)
     assert HEADLINE not in words_on(trained({**same, "flat": -0.2}, 0.6))
     mixed = words_on(trained({"flat": -0.1, "slow": -0.2, "pulled": 0.0}, 0.6))
     assert "lower than under" in mixed

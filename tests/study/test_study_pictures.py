@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shadowgraph.report.text import study_table
 from shadowgraph.runs.loss import Shown, evaluate_loss
 from shadowgraph.runs.sequences import UNSUPERVISED, as_seen
 from shadowgraph.scores.vision_model import load as load_seeing
@@ -135,6 +136,13 @@ def test_the_page_shows_the_towers(out: Path) -> None:
     page = (out / "report.html").read_text()
     for words in ('id="towers"', "near-static layers", "concentration of the update by tower", "scores by kind"):
         assert words in page
+
+
+def test_the_table_shows_what_each_arm_gained_and_no_scores_that_are_not_there(result: dict[str, Any]) -> None:
+    table = study_table(result)
+    assert "own gain" in table
+    assert "asymmetry" not in table
+    assert "- / -" not in table
 
 
 def test_records_alone_give_the_same_result(out: Path, tmp_path: Path) -> None:

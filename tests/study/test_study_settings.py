@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from study_material import write_material
 
-from shadowgraph.study.settings import added
+from shadowgraph.study.settings import added, against
 
 pytestmark = pytest.mark.timeout(900)
 SPEC = Path(__file__).with_name("tiny-settings.toml")
@@ -111,4 +111,16 @@ def test_a_setting_without_an_estimate_is_said_so() -> None:
     assert told["sentences"] == [
         "First.",
         "a - b: 1 of 2 settings have the sign of all together, from +0.100 to +0.100; held out, far: not estimable.",
+    ]
+
+
+def test_a_setting_of_the_other_sign_is_named() -> None:
+    rows = [
+        {"name": "a - b", "setting": name, "endpoint": "K", "reading": "unmatched", "estimate": own, "interval": ends}
+        for name, own, ends in (("one", 0.2, [0.1, 0.3]), ("two", -0.1, [-0.2, -0.05]), ("three", -0.1, [-0.2, 0.1]))
+    ]
+    rows += [rows[1] | {"endpoint": "outside_loss"}, rows[1] | {"estimate": None}]
+    assert against({"summary": [{"name": "a - b", "estimate": 0.15}], "rows": rows}) == [
+        "a - b: K in the setting two -0.100, against +0.150, and its interval leaves out 0",
+        "a - b: K in the setting three -0.100, against +0.150",
     ]

@@ -102,13 +102,15 @@ def _training(found: Record) -> Table:
     """Regimens against plain training and against each other."""
     rows = [
         [words(row.text("arm")), words(_pair(row)), words(row.text("role")),
-         effect_cell(row.record("outside")), p_cell(row.record("outside")), p_cell(row, "p_adjusted"),
-         effect_cell(row.record("K")), p_cell(row.record("K")), words(row.record("outside").sizes()),
+         effect_cell(row.record("outside")), p_cell(row.record("outside")), p_cell(row.record("outside"), "p_adjusted"),
+         effect_cell(row.record("K")), p_cell(row.record("K")),
+         value(row.record("outside").number("share"), sensible(row.record("outside").number("share").value or 0.0, 2)),
+         words(row.record("outside").sizes()),
          words(row.record("outside").text("reason"))]
         for row in found.records("training")
     ]  # fmt: skip
     columns = ["arm", "regimens", "role", ">outside loss [interval]", ">p", ">p, Holm", ">K [interval]", ">p of K",
-               ">draws", "why there is no number"]  # fmt: skip
+               ">share of the gain", ">draws", "why there is no number"]  # fmt: skip
     return Table(columns, rows)
 
 

@@ -94,34 +94,44 @@ def plain_ascii(text: str) -> str:
 
 
 def _arms(study: Record, width: int) -> str:
-    """Arms by endpoint, behaviour and asymmetry; behaviour is accuracy / bits per byte, or gains in nats."""
+    """Arms by endpoint and behaviour: gains in nats, or accuracy / bits per byte, with their asymmetry.
+
+    A study with neither, such as one over pictures, shows what each arm gained on its own documents.
+    """
     index = {row.text("arm"): row for row in study.records("asymmetry")}
     nats = tables.in_nats(study)
+    alone = not nats and tables.score_of(study, "base", "benchmark", "accuracy").number("mean").value is None
     rows: list[list[str]] = []
     for arm in study.records("arms"):
         name = arm.text("name", "unnamed")
         ends, own = arm.record("endpoint"), index.get(name, Record({}))
-        row = [_cut(name, 2 * NAME - 2 if nats else NAME) + ("*" if arm.flag("novel") else "")]
+        row = [_cut(name, NAME if not nats else 2 * NAME - 2) + ("*" if arm.flag("novel") else "")]
         for key in ("K", "K_emb", "log_norm"):
             row.append(with_sd(ends.record(key).number("mean"), ends.record(key).number("sd")))
-        if nats:
-            row += [_signed(own, "own_gain"), _signed(own, "outside_gain")]
+        if alone:
+            row += [_signed(arm.record("own_loss"), "drop")]
+        elif nats:
+            row += [_signed(own, "own_gain"), _signed(own, "outside_gain"), _signed(own, "estimate")]
         else:
             row += [_pair(study, name, ["benchmark"]), _pair(study, name, tables.outside_of(study))]
-        rows.append([*row, _signed(own, "estimate")])
-    if not nats:
+            row += [_signed(own, "estimate")]
+        rows.append(row)
+    if not nats and not alone:
         scores = [_pair(study, "base", splits) for splits in (["benchmark"], tables.outside_of(study))]
         rows.append(["base", "", "", "", *scores, ""])
-    behaviour = ["own gain", "outside"] if nats else ["benchmark", "outside"]
-    names = ["arm", "K", "K_emb", "log norm", *behaviour, "asymmetry"]
-    return "\n".join([*grid(names, rows, numeric=6, width=width), *_notes(study, nats=nats)])
+    behaviour = ["own gain", "outside", "asymmetry"] if nats else ["benchmark", "outside", "asymmetry"]
+    names = ["arm", "K", "K_emb", "log norm", *(["own gain"] if alone else behaviour)]
+    lines = [*grid(names, rows, numeric=len(names) - 1, width=width), *_notes(study, nats=nats, alone=alone)]
+    return "\n".join(lines)
 
 
-def _notes(study: Record, *, nats: bool) -> list[str]:
+def _notes(study: Record, *, nats: bool, alone: bool) -> list[str]:
     """What the columns mean."""
     outside = " + ".join(safe_line(name) for name in tables.outside_of(study)) or "none"
     told = f"Scores: accuracy / bits per byte. Outside: {outside}."
-    if nats:
+    if alone:
+        told = "Own gain: drop of loss on held-out documents of the arm's own kind, nats a token."
+    elif nats:
         found = dict.fromkeys(name for row in study.records("asymmetry") for name in row.texts("outside"))
         told = (
             f"Gains: drop of loss, nats a token, on own documents and on {', '.join(map(safe_line, found)) or 'none'}."

@@ -166,7 +166,7 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
     edited = intervention.part(spec, evidence.records)
     doubts = would_change(primaries, [row for row in rows if row["role"] == "reading"], against, strength, label)
     words: dict[str, Json] = {
-        "exceptions": list(against_in_words(against, primaries, spec.analysis.alpha)),
+        "exceptions": [*against_in_words(against, primaries, spec.analysis.alpha), *settings.against(inside)],
         "would_change": list(doubts),
     }
     return {

@@ -29,7 +29,7 @@ def fate_of(row: Row, alpha: float) -> Fate:
 
     A row counts as shown where its interval over all draws leaves out 0 and its exact p, corrected, is at most alpha:
     of two draws a base the interval alone is too narrow. "lower" is shown below 0, with a mean below 0 in every base;
-    "mixed" lacks the latter; "higher" is shown above 0; "equal" lies within the margin; "open" is none of these, and
+    "higher" the same above 0; "mixed" lacks a base; "equal" lies within the margin; "open" is none of these, and
     no proof of equality. Fewer than three bases with a number are "described".
     """
     if row["estimate"] is None:
@@ -39,7 +39,7 @@ def fate_of(row: Row, alpha: float) -> Fate:
     if _shown(row, -1, alpha, "p_adjusted"):
         return "lower" if _agreeing(row, -1) == len(_own(row)) else "mixed"
     if _shown(row, 1, alpha, "p_adjusted"):
-        return "higher"
+        return "higher" if _agreeing(row, 1) == len(_own(row)) else "mixed"
     return "equal" if row.get("equivalent") else "open"
 
 
@@ -77,15 +77,19 @@ def _of_edit(row: Row, fate: Fate) -> str:
         case "described":
             return f"{told}; {_number(len(_own(row)))}, so this describes these runs and no others"
         case "lower":
-            return f"{told}, below in every one of {len(_own(row))} bases: {LEADING}"
+            return f"{told}, below in every one of {len(_own(row))} bases{_within(row)}: {LEADING}"
         case "higher":
-            return f"{told}, {counts}: {WHOLE}"
+            return f"{told}, {counts}{_within(row)}: {WHOLE}"
         case "equal":
             return f"{told}, within the margin of {row['margin']:g} fixed beforehand: {WHOLE}"
         case "mixed":
             return f"{told}, {counts}: bases disagree, and no more than a description is licensed"
         case _:
             return f"{told}, {counts}: not shown to differ, which is no proof that the two are equal"
+
+
+def _within(row: Row) -> str:
+    return f", and within the margin of {row['margin']:g}" if row.get("equivalent") else ""
 
 
 def training_words(rows: Sequence[Row], alpha: float, margin: float | None) -> list[str]:
@@ -124,14 +128,14 @@ def _of_training(rows: Sequence[Row], alpha: float, margin: float | None) -> str
         return f"{told}; {_number(bases)}, so this describes these runs and no others"
     if not any(row["against_role"] == "control" for row in rows):
         return f"{told}; without a control regimen nothing more is licensed"
-    below = [_shown(row["outside"], -1, alpha) for row in rows]
+    if not _everywhere(K, -1, alpha):
+        return f"{told}: K is not shown to fall in every base, so nothing follows of it"
+    below = [_everywhere(row["outside"], -1, alpha) for row in rows]
     if all(below):
         return f"{told}: {LOWERS}{_small(rows, margin)}"
-    if not _shown(K, -1, alpha):
-        return f"{told}: K is not shown to fall, so nothing follows of it"
     if any(below):
         lower = ", ".join(str(row["against"]) for row, is_below in zip(rows, below, strict=True) if is_below)
-        return f"{told}: outside loss is lower than under {lower} and not shown to be under the others"
+        return f"{told}: outside loss is lower than under {lower} in every base, and not shown to be under the others"
     lows = [row["outside"]["interval"][0] for row in rows if row["outside"]["interval"] is not None]
     if len(lows) < len(rows):
         return f"{told}: a control has too few draws for an interval"
@@ -143,9 +147,13 @@ def _of_training(rows: Sequence[Row], alpha: float, margin: float | None) -> str
 
 def _small(rows: Sequence[Row], margin: float | None) -> str:
     """Against what an outside loss is shown to be lower and yet lies within the margin."""
-    ends = {str(row["against"]): row["outside"]["interval"] for row in rows}
-    near = [name for name, both in ends.items() if margin is not None and both is not None and both[0] >= -margin]
+    near = [str(row["against"]) for row in rows if margin is not None and row["outside"].get("equivalent")]
     return f"; from {', '.join(near)} it differs by less than the margin of {margin:g} fixed beforehand" if near else ""
+
+
+def _everywhere(row: Row, sign: int, alpha: float) -> bool:
+    """Whether a difference of a sign is shown over all draws, and every base's mean has that sign."""
+    return _shown(row, sign, alpha, "p_adjusted") and _agreeing(row, sign) == len(_own(row))
 
 
 def _shown(row: Row, sign: int, alpha: float, p: str = "p") -> bool:

@@ -124,6 +124,22 @@ def added(told: Mapping[str, Any], inside: Mapping[str, Any], primaries: Sequenc
     return {"sentences": [*told["sentences"], *(_sentence(row) for row in inside["summary"] if row["name"] in names)]}
 
 
+def against(inside: Mapping[str, Any] | None) -> list[str]:
+    """Every setting of a table whose K has another sign than all of them together, a clause each; none without one."""
+    if inside is None:
+        return []
+    whole = {str(row["name"]): row["estimate"] for row in inside["summary"]}
+    found: list[str] = []
+    for row in inside["rows"]:
+        main, own = whole[str(row["name"])], row["estimate"]
+        if (row["endpoint"], row["reading"]) != ("K", "unmatched") or None in (main, own) or main * own >= 0:
+            continue
+        ends = row["interval"]
+        firm = ", and its interval leaves out 0" if ends is not None and ends[0] * ends[1] > 0 else ""
+        found.append(f"{row['name']}: K in the setting {row['setting']} {own:+.3f}, against {main:+.3f}{firm}")
+    return found
+
+
 def _sentence(row: Mapping[str, Any]) -> str:
     if row["same_sign"] is None or not row["estimated"]:
         return f"{row['name']}: no estimate inside settings."
