@@ -1,13 +1,12 @@
 """The benchmark in other dresses: what a dress may change, the stage on a made study, and its table."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from study_program import call
 
 from shadowgraph.artifact import write_json
 from shadowgraph.errors import DataError, SpecError
@@ -166,15 +165,6 @@ def test_a_panel_an_arm_was_trained_on_is_refused() -> None:
 @pytest.mark.timeout(900)
 def test_a_real_study_gets_counterparts_and_keeps_its_own_bytes(tmp_path: Path) -> None:
     """The tiny study through the command line; scored again after a loss, to the same bytes."""
-    program = "from shadowgraph.cli.main import run; run()"
-
-    def call(*arguments: str | Path) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     out = tmp_path / "out"
     call("study", "run", TINY, "--output", out, "--workers", "2")
     before = {path: path.read_bytes() for path in (out / "result.json", out / "scores.parquet", out / "report.html")}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 from safetensors.numpy import load_file, save_file
 from study_material import write_material
+from study_program import call
 
 from shadowgraph.runs.loss import evaluate_loss
 from shadowgraph.runs.session import session
@@ -26,13 +25,6 @@ from shadowgraph.weights.elements import element_places
 pytestmark = pytest.mark.timeout(900)
 SPEC = Path(__file__).with_name("tiny-intervention.toml")
 LLAMA, GPT2 = RunKey("one", 0), RunKey("one", 1)
-
-
-def call(*arguments: str | Path) -> None:
-    """Run the program; it must end well."""
-    program = [sys.executable, "-c", "from shadowgraph.cli.main import run; run()", *map(str, arguments)]
-    ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=800)
-    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.fixture(scope="module")

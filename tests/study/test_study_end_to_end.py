@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from study_material import write_material
+from study_program import command
 
 from shadowgraph.artifact import exclusive
 from shadowgraph.seeds import generator
@@ -20,11 +21,6 @@ from shadowgraph.study.seal import seal_records
 TINY = Path(__file__).with_name("tiny.toml")
 KILLS = 4
 pytestmark = pytest.mark.timeout(900)
-
-
-def command(*arguments: str | Path) -> list[str]:
-    program = "from shadowgraph.cli.main import run; run()"
-    return [sys.executable, "-c", program, *map(str, arguments)]
 
 
 def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

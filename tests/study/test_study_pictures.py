@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from study_program import call
 
 from shadowgraph.report.text import study_table
 from shadowgraph.runs.loss import Shown, evaluate_loss
@@ -25,14 +24,6 @@ from shadowgraph.worlds.drawn.draw import draw
 
 pytestmark = pytest.mark.timeout(900)
 SPEC = Path(__file__).with_name("tiny-pictures.toml")
-
-
-def call(*arguments: str | Path) -> str:
-    """Run the program; it must end well."""
-    program = [sys.executable, "-c", "from shadowgraph.cli.main import run; run()", *map(str, arguments)]
-    ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=800)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
 
 
 @pytest.fixture(scope="module")

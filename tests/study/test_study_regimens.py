@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 from study_made import record_of, spec_of
 from study_material import write_material
+from study_program import call
 
 from shadowgraph.errors import SpecError
 from shadowgraph.report.record import Record
@@ -29,14 +28,6 @@ from shadowgraph.study.training import prove_study, recipe_of_run
 pytestmark = pytest.mark.timeout(900)
 SPEC = Path(__file__).with_name("tiny-regimens.toml")
 BESIDE = ["one-0-flat", "one-0-held", "others-0-held", "one-1-flat"]
-
-
-def call(*arguments: str | Path) -> str:
-    """Run the program; it must end well."""
-    program = [sys.executable, "-c", "from shadowgraph.cli.main import run; run()", *map(str, arguments)]
-    ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=800)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
 
 
 @pytest.fixture(scope="module")

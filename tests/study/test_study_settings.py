@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -13,18 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from study_material import write_material
+from study_program import call
 
 from shadowgraph.study.settings import added, against
 
 pytestmark = pytest.mark.timeout(900)
 SPEC = Path(__file__).with_name("tiny-settings.toml")
-
-
-def call(*arguments: str | Path) -> None:
-    """Run the program; it must end well."""
-    program = [sys.executable, "-c", "from shadowgraph.cli.main import run; run()", *map(str, arguments)]
-    ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=800)
-    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.fixture(scope="module")
