@@ -6,7 +6,7 @@ A plain run is read at all its snapshots, so its path is what stopping early wou
 edited, it is a control once more: interpolated with its base, which keeps K as it was and costs no training. Regimens
 are not interpolated, so that comparison is one-sided.
 
-The base is no point of a path: between it and the first snapshot, up to half of the gain, lie no readings, and a
+The base has no K and is no point of a path: before the first snapshot, up to half of the gain, nothing is read, and a
 straight line there would overstate outside loss where it grows faster than the gain, unequally for unequal snapshots.
 """
 
@@ -56,7 +56,7 @@ def training_table(
     for record in records:
         if record.get("path") is not None and record.get("rate") is None and not record.get("seed_index"):
             at = str(record["arm"]), str(record.get("regimen") or PLAIN)
-            paths.setdefault(at, {})[int(record["draw"])] = record["path"][1:]
+            paths.setdefault(at, {})[int(record["draw"])] = record["path"]
             if at[1] == PLAIN:
                 spans.setdefault(at[0], {})[int(record["draw"])] = (record["path"][0], record["path"][-1])
                 if mixed := _interpolated(record):
