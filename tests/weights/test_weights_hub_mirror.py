@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from hub_models import model
 from hub_server import COMMIT, Asked, Handler, Hub, online
+from huggingface_hub import constants
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -246,6 +248,25 @@ def test_two_processes_fetch_a_file_once_between_them(hub: Hub) -> None:
     assert said[0][0] == said[1][0] == f"{open_checkpoint(ADDRESS).fingerprint}\n"
     files = hub.commits[COMMIT]
     assert hub.sent == files["model.safetensors"].size + files["config.json"].size
+
+
+def test_many_may_look_up_one_revision_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, rounds = 4, 12
+
+    def looked_up(_: int) -> set[Path]:
+        places: set[Path] = set()
+        for _ in range(rounds):
+            located.COMMITS.clear()  # as a process that has not asked yet
+            places.add(located.located(ADDRESS).path)
+        return places
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(looked_up, range(threads)))
+    assert set().union(*found) == {Path(f"{ADDRESS}@{COMMIT}")}
+    with monkeypatch.context() as patch:
+        patch.setattr(constants, "HF_HUB_OFFLINE", True)
+        located.COMMITS.clear()
+        assert located.located(ADDRESS).path == Path(f"{ADDRESS}@{COMMIT}")
 
 
 def test_records_say_what_was_checked(hub: Hub) -> None:

@@ -125,7 +125,8 @@ def _commit(address: Address, client: Client, place: Path, off: bool) -> tuple[s
             raise offline(_ABSENT, str(address), address.repository)
         return commit, None
     listing = client.listing(address.revision)
-    write_json(known, {"revision": address.revision, "commit": listing.commit})
+    with locked(known.with_suffix(".lock")):
+        write_json(known, {"revision": address.revision, "commit": listing.commit})
     COMMITS[asked] = listing.commit
     return listing.commit, listing
 
