@@ -31,6 +31,7 @@ KEPT = (
     "base*/record.json",
     "runs/*/record.json",
 )  # what a study resumes from
+FLOWING = 3  # sentences that read well as one paragraph; more become a list
 FIRST = {"endpoints", "spectra"}  # of these figures the first panel says enough here
 
 
@@ -107,8 +108,9 @@ def _answer(study: Record, answer: Record) -> list[str]:
     """The answer, its claim level and the claims one by one."""
     level, meaning = level_of(answer)
     told = {claim.text("sentence") for claim in answer.records("claims")} if tables.several(study) else set[str]()
-    further = " ".join(_text(sentence) for sentence in answer.texts("sentences") if sentence not in told)
-    said = further if further or told else "The result states no answer."
+    further = [_text(sentence) for sentence in answer.texts("sentences") if sentence not in told]
+    said = _items(further, "", safe=True) if len(further) > FLOWING else " ".join(further)
+    said = said if said or told else "The result states no answer."
     claims = [
         f"**{_text(claim.text('name', 'unnamed'))}** ({_text(claim.text('claim_level', 'no level'))}): "
         f"{_text(claim.text('sentence'))}"

@@ -62,8 +62,8 @@ def test_few_draws_only_describe() -> None:
 
 
 def test_words_follow_the_sign_and_the_test() -> None:
-    assert "gave more concentrated updates" in first_sentence(row(0.3, 0.008), 0.05, 0.05)
-    assert "gave less concentrated updates" in first_sentence(row(-0.3, 0.008), 0.05, 0.05)
+    assert "are more concentrated than" in first_sentence(row(0.3, 0.008), 0.05, 0.05)
+    assert "are less concentrated than" in first_sentence(row(-0.3, 0.008), 0.05, 0.05)
     assert "found no difference" in first_sentence(row(0.01, 0.7), 0.05, 0.05)
     assert "below the smallest effect" in first_sentence(row(0.3, 0.008), 0.05, 0.9)
     assert "not estimable (no support)" in first_sentence(row(None, 1.0), 0.05, 0.05)

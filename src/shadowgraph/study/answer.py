@@ -62,14 +62,14 @@ def first_sentence(primary: Effect, alpha: float, smallest_effect: float) -> str
     if _p(primary) > alpha:
         return (
             f"With everything but the documents equal, the study found no difference in concentration between updates "
-            f"from {first} and from {second} documents that its test can confirm: {numbers}."
+            f"of the arms {first} and {second} that its test can confirm: {numbers}."
         )
     more = "more" if primary["estimate"] > 0 else "less"
     small = abs(primary["estimate"]) < smallest_effect
     size = ", below the smallest effect of interest" if small else ""
     return (
-        f"With everything but the documents equal, {first} documents gave {more} concentrated updates than {second} "
-        f"ones: {numbers}{size}."
+        f"With everything but the documents equal, updates of the arm {first} are {more} concentrated than those of "
+        f"the arm {second}: {numbers}{size}."
     )
 
 

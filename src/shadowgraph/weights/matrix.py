@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shadowgraph.errors import Defect, printable
 from shadowgraph.weights.fused import Config, Cut, count, cut, section
+from shadowgraph.weights.placed import Placed
 from shadowgraph.weights.readers.values import read_runs, read_turned
 from shadowgraph.weights.roles import Family, Place, Role
 from shadowgraph.weights.tensor import TensorEntry
@@ -36,17 +37,10 @@ FOLDED = frozenset({"conv", "patch"})
 
 
 @dataclass(frozen=True, slots=True)
-class WeightMatrix:
-    """One matrix m × n, rows are outputs.
+class WeightMatrix(Placed):
+    """One stored matrix m × n; `shape` is that after splitting and turning.
 
     Attributes:
-        tensor: stored name, foreign text.
-        key: stored name with the family's usual prefix.
-        part: expert and slot where a stored tensor was split, else "".
-        role: block, slot, tower.
-        layer: layer index, None outside the layers.
-        expert: expert index, None outside experts.
-        shape: (m, n) after splitting and turning.
         dtype: stored element type, a key of `ELEMENT_TYPES`, or what a packed type is called.
         source: the stored tensor; equal sources hold equal bytes, because an entry knows the stamp of its file.
         load: reads the values, float64 of `shape`, or the rows [a, b) of them when called with (a, b), holding
@@ -54,13 +48,6 @@ class WeightMatrix:
         piece: which rows of the stored tensor it is, None for a matrix that lies in no file.
     """
 
-    tensor: str
-    key: str
-    part: str
-    role: Role
-    layer: int | None
-    expert: int | None
-    shape: tuple[int, int]
     dtype: str
     source: TensorEntry
     load: Load = field(compare=False)
@@ -72,21 +59,6 @@ class WeightMatrix:
         if self.piece is None or not _as_stored(self.source, self.piece):
             return None
         return self.piece.cut.span(self.piece.part)
-
-    @property
-    def name(self) -> str:
-        """Stored name, with the part in brackets after a split."""
-        return f"{self.tensor}[{self.part}]" if self.part else self.tensor
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What two checkpoints share: key and part."""
-        return self.key, self.part
-
-    @property
-    def parameters(self) -> int:
-        """Number of elements."""
-        return self.shape[0] * self.shape[1]
 
     def __repr__(self) -> str:
         """One line: name, role, shape."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowgraph.weights.matrix import WeightMatrix
-from shadowgraph.weights.roles import Role
+from shadowgraph.weights.placed import Placed
 
 Array = NDArray[np.float64]
 
@@ -27,17 +27,10 @@ class Factors(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FactoredUpdate:
-    """One update D = scale · left · right of a matrix m × n, rows are outputs.
+class FactoredUpdate(Placed):
+    """One update D = scale · left · right of a matrix m × n, named and placed as the matrix that it changes.
 
     Attributes:
-        tensor: name of the matrix it changes as the base names it, foreign text.
-        key: as in `WeightMatrix`.
-        part: as in `WeightMatrix`.
-        role: block, slot, tower.
-        layer: layer index, None outside the layers.
-        expert: expert index, None outside experts.
-        shape: (m, n).
         rank: inner size r of the factors; the rank of the update is no larger.
         scale: factor of the product, without unit.
         dtype: stored type of the factors, the coarser one where they differ, a key of `ELEMENT_TYPES`.
@@ -45,13 +38,6 @@ class FactoredUpdate:
         load: reads the factors.
     """
 
-    tensor: str
-    key: str
-    part: str
-    role: Role
-    layer: int | None
-    expert: int | None
-    shape: tuple[int, int]
     rank: int
     scale: float
     dtype: str
@@ -66,21 +52,6 @@ class FactoredUpdate:
             EnvironmentFault: the device refuses.
         """
         return self.load()
-
-    @property
-    def name(self) -> str:
-        """Name of the matrix, with the part in brackets after a split."""
-        return f"{self.tensor}[{self.part}]" if self.part else self.tensor
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What it shares with the matrix of the base: key and part."""
-        return self.key, self.part
-
-    @property
-    def parameters(self) -> int:
-        """Number of elements of the matrix it changes."""
-        return self.shape[0] * self.shape[1]
 
     def __repr__(self) -> str:
         """One line: name, shape, rank, scale."""
