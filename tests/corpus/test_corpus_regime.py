@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shadowgraph.corpus.balance import balance, compare, divergence, entropy
+from shadowgraph.corpus.balance import balance, compare, divergence, entropy, novelty, novelty_in_words
 from shadowgraph.corpus.budget import fill, pack
 from shadowgraph.corpus.regime import Ground, build_regime
 from shadowgraph.corpus.token_target import fit_token_target, token_alignment
@@ -209,3 +209,20 @@ def test_balance_and_calipers() -> None:
     met = {row.key: row.met for row in compare(means["aligned"], means["covering"], Calipers())}
     assert met["kl_to_base"] is False
     assert met["base_loss"] is True
+
+
+@pytest.mark.parametrize(
+    ("loss", "divergence", "standing", "words"),
+    [
+        (0.1, -0.1, "within", ""),
+        (0.3, 0.1, "newer", "loss under the base +0.30"),
+        (-1.6, 0.1, "familiar", "loss under the base -1.60"),
+        (0.0, -0.21, "familiar", "divergence from its mixture -0.21"),
+        (-0.34, 0.65, "mixed", "loss under the base -0.34, divergence from its mixture +0.65"),
+    ],
+)
+def test_novelty_tells_newer_from_more_familiar(loss: float, divergence: float, standing: str, words: str) -> None:
+    same = {"document_length": 1.0, "unique_token_share": 1.0}
+    arm = same | {"base_loss": 4.0 + loss, "kl_to_base": 1.0 + divergence, "unigram_entropy": 9.0}
+    held = compare(arm, same | {"base_loss": 4.0, "kl_to_base": 1.0, "unigram_entropy": 5.0}, Calipers())
+    assert (novelty(held), novelty_in_words(held)) == (standing, words)

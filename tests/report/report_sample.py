@@ -94,7 +94,7 @@ def _arm(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "name": name,
         "regime": name,
         "description": REGIMES[name],
-        "novel": new,
+        "novelty": None if name == "covering" else "newer" if new else "within",
         "balance": balance,
         "calipers": [] if name == "covering" else calipers,
         "endpoint": {key: spread([row[key] for row in own]) for key in ("K", "K_emb", "log_norm")},

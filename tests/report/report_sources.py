@@ -68,7 +68,8 @@ def _arm(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     group = ["benchmarks"] if name in BENCHMARKS else ["narrow"] if name in NARROW else []
     far = name in BENCHMARKS
     return {
-        "name": name, "regime": "even", "description": f"Documents of {name.replace('_', ' ')} alone.", "novel": far,
+        "name": name, "regime": "even", "description": f"Documents of {name.replace('_', ' ')} alone.",
+        "novelty": "newer" if far else "within",
         "balance": {key: {"mean": value, "sd": 0.01, "values": [value] * DRAWS}
                     for key, value in {**covariates(name), "boundary_share": 0.004, "sources_per_batch": 1.0}.items()},
         "calipers": [{"key": key, "difference": 0.3 if far else 0.05, "limit": limit, "met": not far,

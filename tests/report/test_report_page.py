@@ -175,15 +175,17 @@ def test_not_finite_numbers_are_named_not_printed() -> None:
     assert not re.search(r"\b(nan|inf)\b", text)
 
 
-def test_novel_arms_and_missed_calipers_are_called_so() -> None:
+def test_arms_unmatched_on_novelty_and_missed_calipers_are_called_so() -> None:
     text = _rendered("study")
-    assert re.search(r'aligned <em class="novel">novel</em>', text)
+    assert re.search(r'aligned <em class="novel">newer</em>', text)
     assert text.count(">missed<") == 3
     assert text.count(">met<") == 6
     plain = sample.study()
     for arm in plain["arms"]:
-        arm["novel"] = False
-    assert "No arm is marked novel." in render_study(plain)
+        arm["novelty"] = "within"
+    assert "No arm is marked as beyond the calipers of novelty." in render_study(plain)
+    plain["arms"][0]["novelty"] = "familiar"
+    assert re.search(r'aligned <em class="novel">more familiar</em>', render_study(plain))
 
 
 def test_the_twin_of_the_heat_map_holds_the_differences_of_the_result() -> None:

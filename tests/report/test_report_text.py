@@ -36,7 +36,7 @@ def test_answer_effects_equivalence_and_limits_are_there() -> None:
     assert "progress-matched, K: not estimable" in text
     assert "K: equivalent (+0.017 [-0.012, +0.044], margin ± 0.05, p = 0.021)" in text
     assert "outside loss: equivalence not shown" in text
-    assert "* novel" in text
+    assert "* beyond the calipers of novelty (loss under the base, divergence from its mixture): aligned newer." in text
 
 
 def test_printed_means_are_those_of_the_runs() -> None:

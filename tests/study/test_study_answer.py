@@ -101,10 +101,11 @@ def test_a_slope_at_equal_norm_is_told_as_a_slope() -> None:
 
 def test_novelty_is_said_in_sentence_and_limits_and_only_where_it_was_looked_at() -> None:
     matched = row(0.2, 0.1)
-    assert "a is novel to the base beyond the calipers" in second_sentence(matched, ["a"], [])
+    far = ["a (loss under the base -0.40)"]
+    assert "a (loss under the base -0.40) lies beyond the calipers of novelty" in second_sentence(matched, far, [])
     assert "within the calipers" in second_sentence(matched, [], [])
     assert "calipers" not in second_sentence(matched, None, [])
-    assert "mixes novelty with" in limits(5, ["a"], "b", 10, FACTS | {"shared_documents": 0.1})[0]
+    assert "mixes novelty with" in limits(5, far, "b", 10, FACTS | {"shared_documents": 0.1})[0]
 
 
 def test_each_claim_of_no_shift_names_the_endpoint_it_failed_on() -> None:

@@ -253,7 +253,7 @@ def test_the_balance_before_training_is_that_of_the_result(sourced: Path) -> Non
     assert sheet["arms"] == json.loads((sourced / "out" / "matched.json").read_text())["balance"]["arms"]
     for before, after in zip(sheet["arms"], result_of(sourced / "out")["arms"], strict=True):
         assert before["means"] == pytest.approx({key: cell["mean"] for key, cell in after["balance"].items()})
-        assert before["novel"] == after["novel"]
+        assert before["novelty"] == after["novelty"]
         assert len(before["calipers"]) == len(after["calipers"])
         for held, told in zip(before["calipers"], after["calipers"], strict=True):
             assert {**held, "against": sheet["reference"]} == {**told, "difference": held["difference"]}

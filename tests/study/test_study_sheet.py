@@ -60,9 +60,11 @@ def test_it_is_what_the_analysis_will_make_of_the_records(filled: tuple[Layout, 
 
     runs = gather(spec, evidence_of(spec, run).records)
     sheet: Any = json.loads(json.dumps(balance_sheet(layout, spec)))
-    tables, novel = arm_tables(spec, {arm: runs.of(arm) for arm in runs.arms})
+    tables, unmatched = arm_tables(spec, {arm: runs.of(arm) for arm in runs.arms})
     assert sheet["reference"] == "n0"
-    assert [arm["name"] for arm in sheet["arms"] if arm["novel"]] == novel == ["p1", "n2"]
+    assert [arm["name"] for arm in sheet["arms"] if arm["novelty"] not in {None, "within"}] == ["p1", "n2"]
+    assert [name.partition(" (")[0] for name in unmatched] == ["p1", "n2"]
+    assert all(" (loss under the base " in name for name in unmatched)
     for arm, table in zip(sheet["arms"], tables, strict=True):
         after: Any = json.loads(json.dumps(table))
         assert [caliper | {"against": "n0"} for caliper in arm["calipers"]] == after["calipers"]

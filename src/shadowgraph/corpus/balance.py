@@ -7,7 +7,7 @@ Not here: the base's loss on the data, which needs a model (`runs`).
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,6 +128,27 @@ def compare(arm: Mapping[str, float], reference: Mapping[str, float], limits: Ca
         difference = arm[key] / reference[key] - 1.0 if key in RELATIVE else arm[key] - reference[key]
         found.append(Caliper(key, difference, limit, abs(difference) <= limit))
     return tuple(found)
+
+
+NOVELTY = {"base_loss": "loss under the base", "kl_to_base": "divergence from its mixture"}
+"""What tells how new documents are to a base, both in nats; the loss is the more direct of the two."""
+
+
+def novelty(held: Iterable[Caliper]) -> str:
+    """Where an arm stands against the reference in what is new to the base.
+
+    Returns:
+        "within" the calipers, "newer" or "familiar" where what lies beyond them lies on one side, "mixed" where loss
+        and divergence lie beyond them on opposite sides.
+    """
+    signs = {item.difference > 0.0 for item in held if item.key in NOVELTY and not item.met}
+    return "mixed" if len(signs) == 2 else {True: "newer", False: "familiar"}[signs.pop()] if signs else "within"
+
+
+def novelty_in_words(held: Iterable[Caliper]) -> str:
+    """By how much an arm lies beyond the calipers of novelty; "" of one within them."""
+    missed = [item for item in held if item.key in NOVELTY and not item.met]
+    return ", ".join(f"{NOVELTY[item.key]} {item.difference:+.2f}" for item in missed)
 
 
 def sheet(regime: Regime, ground: Ground, published: NDArray[np.int64]) -> dict[str, float]:

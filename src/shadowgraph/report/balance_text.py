@@ -15,6 +15,7 @@ from shadowgraph.report.record import Record
 from shadowgraph.report.text import WIDTH, grid, plain_ascii, safe_line, wrapped
 
 DIGITS = 4
+SIGNS = dict(zip(tables.NOVELTY.values(), ("", "+", "-", "+-"), strict=True))
 
 
 def balance_text(sheet: Mapping[str, Any], *, width: int = WIDTH) -> str:
@@ -35,7 +36,8 @@ def balance_text(sheet: Mapping[str, Any], *, width: int = WIDTH) -> str:
     held = set(found.record("limits").data)
     keys = [*(key for key in tables.BALANCE if key in held), *sorted(held - set(tables.BALANCE))]
     rows = [
-        [f"{arm.text('name')}{'+' if arm.flag('novel') else ''}", *_cells(arm, keys)] for arm in found.records("arms")
+        [f"{arm.text('name')}{SIGNS.get(tables.novelty(arm), '?')}", *_cells(arm, keys)]
+        for arm in found.records("arms")
     ]
     lines = grid(["arm", *keys], rows, numeric=len(keys), width=width)
     lines += [f"{key}: {tables.BALANCE.get(key, key.replace('_', ' '))}" for key in keys]
@@ -65,7 +67,10 @@ def _calipers(found: Record, keys: list[str]) -> list[str]:
     limits = [f"{key} {trimmed(found.record('limits').number(key).value or 0.0)}" for key in keys]
     shares = f"; {' and '.join(relative)} as shares." if relative else "."
     lines = [f"Means over draws. Calipers against {safe_line(reference)}: {', '.join(limits)}{shares}"]
-    lines += ["* beyond the caliper. + novel: newer to the base than the calipers allow, in base_loss or kl_to_base."]
+    lines += [
+        "* beyond the caliper. Novelty, in base_loss and kl_to_base: + newer to the base than the calipers allow; "
+        "- more familiar; +- each in one of them."
+    ]
     for arm in found.records("arms"):
         missed = [
             f"{item.text('key')} {sensible(item.number('difference').value or 0.0, 2, sign=True)}"

@@ -105,7 +105,7 @@ def render_study(result: Mapping[str, Any]) -> str:
         answer=study.record("answer"),
         level=level_of(study.record("answer")),
         facts=facts_of(study),
-        novel=[arm.text("name", "unnamed") for arm in study.records("arms") if arm.flag("novel")],
+        unmatched=tables.unmatched(study),
     )
 
 

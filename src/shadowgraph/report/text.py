@@ -105,7 +105,7 @@ def _arms(study: Record, width: int) -> str:
     for arm in study.records("arms"):
         name = arm.text("name", "unnamed")
         ends, own = arm.record("endpoint"), index.get(name, Record({}))
-        row = [_cut(name, NAME if not nats else 2 * NAME - 2) + ("*" if arm.flag("novel") else "")]
+        row = [_cut(name, NAME if not nats else 2 * NAME - 2) + ("*" if tables.novelty(arm) else "")]
         for key in ("K", "K_emb", "log_norm"):
             row.append(with_sd(ends.record(key).number("mean"), ends.record(key).number("sd")))
         if alone:
@@ -137,8 +137,9 @@ def _notes(study: Record, *, nats: bool, alone: bool) -> list[str]:
             f"Gains: drop of loss, nats a token, on own documents and on {', '.join(map(safe_line, found)) or 'none'}."
         )
     notes = [f"{over_draws(study.record('design').number('draws'), 'sd')}. {told}"]
-    if any(arm.flag("novel") for arm in study.records("arms")):
-        notes.append("* novel: loss under the base, or divergence from its mixture, beyond the calipers.")
+    if unmatched := tables.unmatched(study):
+        words = "; ".join(f"{safe_line(name)} {safe_line(word)}" for name, word in unmatched)
+        notes.append(f"* beyond the calipers of novelty (loss under the base, divergence from its mixture): {words}.")
     return notes
 
 

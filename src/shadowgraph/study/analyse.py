@@ -158,9 +158,9 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
     label = _label_table(runs, tests, [*primaries, *secondaries])
     strength = _powers(runs, tests, primaries)
     records = {arm: shown.of(arm) for arm in runs.arms}
-    arms, novel = arm_tables(spec, {arm: runs.of(arm) for arm in runs.arms})
+    arms, unmatched = arm_tables(spec, {arm: runs.of(arm) for arm in runs.arms})
     inside = settings.table(every, [*primaries, *secondaries], asymmetry) if spec.settings else None
-    told, further = _answer(runs, evidence, (primaries, rows, claims), novel)
+    told, further = _answer(runs, evidence, (primaries, rows, claims), unmatched)
     if inside is not None:
         told |= settings.added(told, inside, primaries)
     edited = intervention.part(spec, evidence.records)
@@ -292,7 +292,7 @@ def _answer(
     runs: Runs,
     evidence: Evidence,
     found: tuple[Sequence[Row], Sequence[Row], Sequence[Row]],
-    novel: Sequence[str],
+    unmatched: Sequence[str],
 ) -> tuple[dict[str, Json], list[str]]:
     """The answer to primary tests, all other rows and claims of no shift; and the limits that stand further down."""
     primaries, rows, claims = found
@@ -303,7 +303,7 @@ def _answer(
     ]
     names = {str(main["name"]) for main in primaries}
     matched = [row for row in rows if row["reading"] == READINGS["norm"] and row["name"] in names]
-    known = novel if analysis.against is not None else None
+    known = unmatched if analysis.against is not None else None
     told = answer(
         primaries, levels, matched, claims, known, alpha=analysis.alpha, smallest_effect=analysis.smallest_effect
     )
@@ -312,7 +312,7 @@ def _answer(
     if label is not None and not facts["test_draws"]:
         facts["corpora"] = len({*runs.members(label.positive), *runs.members(label.negative)})
     parameters = int(evidence.records[0]["parameters"])
-    bounds = limits(spec.study.draws, novel, analysis.against, parameters, facts)
+    bounds = limits(spec.study.draws, unmatched, analysis.against, parameters, facts)
     shown: Row = {"limits": list(bounds[:LIMITS_SHOWN])}
     return told | shown, bounds[LIMITS_SHOWN:]
 

@@ -135,26 +135,24 @@ def _units_in_words(effect: Effect) -> str:
     return f"{n[0]} draws with both" if effect.get("design") == "blocked" else f"{n[0]} and {n[1]} corpus draws"
 
 
-def second_sentence(matched: Effect, novel: Sequence[str] | None, equivalence: Sequence[Effect]) -> str:
-    """What becomes of one effect at equal norm, whether novelty is in play (None: not known), what repetition did."""
+def second_sentence(matched: Effect, unmatched: Sequence[str] | None, equivalence: Sequence[Effect]) -> str:
+    """What becomes of one effect at equal norm, whose novelty is not matched (None: not known), what repetition did."""
     first, second = matched["arms"]
     if matched["estimate"] is None:
         text = f"At equal update norm the comparison of {first} and {second} is not estimable ({matched['reason']})"
     else:
         text = f"At equal update norm the difference is {matched['estimate']:+.2f} (p = {matched['p']:.2g})"
-    if novel is not None:
-        text += f"; {_novelty(novel)}"
+    if unmatched is not None:
+        text += f"; {_novelty(unmatched)}"
     return f"{text}; {repetition_in_words(equivalence)}." if equivalence else f"{text}."
 
 
-def _novelty(novel: Sequence[str]) -> str:
-    if not novel:
+def _novelty(unmatched: Sequence[str]) -> str:
+    if not unmatched:
         return "the arms lie within the calipers of novelty"
-    arms = " and ".join(novel)
-    return (
-        f"{arms} {'is' if len(novel) == 1 else 'are'} novel to the base beyond the calipers, so novelty and "
-        f"narrowness are not separated here"
-    )
+    arms = " and ".join(unmatched)
+    lie = "lies" if len(unmatched) == 1 else "lie"
+    return f"{arms} {lie} beyond the calipers of novelty, so novelty and narrowness are not separated here"
 
 
 def matched_sentence(rows: Sequence[Effect]) -> str:
@@ -232,7 +230,7 @@ def answer(
     levels: Sequence[str],
     matched: Sequence[Effect],
     equivalence: Sequence[Effect],
-    novel: Sequence[str] | None,
+    unmatched: Sequence[str] | None,
     *,
     alpha: float,
     smallest_effect: float,
@@ -247,7 +245,7 @@ def answer(
         levels: the claim level of each.
         matched: rows of the primary contrasts at equal norm along training.
         equivalence: rows of the claims of no shift.
-        novel: arms beyond the calipers of novelty; None where calipers are held against no arm.
+        unmatched: arms beyond the calipers of novelty, with how far; None where calipers are held against no arm.
         alpha: level of the tests.
         smallest_effect: smallest effect of interest, nats.
 
@@ -257,7 +255,7 @@ def answer(
     simple = len(primaries) == 1 and primaries[0]["kind"] == "contrast" and len(primaries[0]["pairs"]) == 1
     told = [(first_sentence if simple else sentence)(row, alpha, smallest_effect) for row in primaries]
     if simple and matched:
-        sentences = [*told, second_sentence(matched[0], novel, equivalence)]
+        sentences = [*told, second_sentence(matched[0], unmatched, equivalence)]
     else:
         repeated = repetition_in_words(equivalence)
         further = [matched_sentence(matched), f"{repeated[0].upper()}{repeated[1:]}." if repeated else ""]
@@ -271,13 +269,13 @@ def answer(
 
 
 def limits(
-    draws: int, novel: Sequence[str], reference: str | None, parameters: int, facts: Mapping[str, Any]
+    draws: int, unmatched: Sequence[str], reference: str | None, parameters: int, facts: Mapping[str, Any]
 ) -> list[str]:
     """What the result does not show, most important first.
 
     Args:
         draws: corpus draws an arm.
-        novel: arms beyond the calipers.
+        unmatched: arms beyond the calipers of novelty, with how far.
         reference: the arm the calipers are held against, if there is one.
         parameters: parameters of the model.
         facts: "base_loss", the lowest and highest mean loss of the base on an arm and that of a uniform guess, nats a
@@ -288,7 +286,7 @@ def limits(
             what is known of a start model, and "setting_draws", draws of a setting.
 
     Returns:
-        One or two plain sentences a limit; those on few draws, novel arms and shared documents only where they apply.
+        One or two plain sentences a limit; those on few draws, unmatched arms, shared documents only where they apply.
     """
     orders = facts.get("seeds", 1)
     corpora = facts.get("corpora")
@@ -305,11 +303,11 @@ def limits(
         "its level means nothing, only contrasts at equal base, steps and rate do.",
         "A concentrated update is no proof of training on a benchmark, and no measure of quality.",
     ]
-    if novel:
+    if unmatched:
         found.insert(
             0,
-            f"Beyond the calipers against {reference}: {', '.join(novel)}. Their difference in K mixes novelty with "
-            "breadth; the study does not separate the two.",
+            f"Beyond the calipers of novelty against {reference}: {', '.join(unmatched)}. Their difference in K mixes "
+            "novelty with breadth; the study does not separate the two.",
         )
     low, high, uniform = facts["base_loss"]
     if low > UNKNOWN * uniform:

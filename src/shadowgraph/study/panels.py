@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from shadowgraph.corpus.balance import Caliper, compare
+from shadowgraph.corpus.balance import compare, novelty, novelty_in_words
 from shadowgraph.identity import Json
 from shadowgraph.scores.item import summarise
 from shadowgraph.seeds import generator
@@ -105,13 +105,8 @@ def balance_keys(records: Sequence[Record]) -> list[str]:
     return usual + sorted(shared - set(usual))
 
 
-def is_novel(calipers: Sequence[Caliper]) -> bool:
-    """Whether the loss of the base on an arm, or its divergence from the base's mixture, lies beyond the caliper."""
-    return any(not item.met for item in calipers if item.key in {"base_loss", "kl_to_base"})
-
-
 def arm_tables(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> tuple[list[dict[str, Json]], list[str]]:
-    """The arms with their balance sheets and calipers, and the names of those that are novel.
+    """The arms with their balance sheets and calipers, and those that are not matched with the reference on novelty.
 
     Calipers are held against `analysis.against`; without such an arm there are none.
 
@@ -120,20 +115,19 @@ def arm_tables(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> tupl
         records: arm → its records at the study's own rate, orders of a draw side by side.
 
     Returns:
-        One table an arm, and the names.
+        One table an arm, and the names of the unmatched, each with how far it lies off in brackets.
     """
     analysis = spec.analysis
     reference = analysis.against
     against = balance_means(records[reference]) if reference is not None else None
     tables: list[dict[str, Json]] = []
-    novel: list[str] = []
+    unmatched: list[str] = []
     for arm in spec.arms:
         rows = records[arm.name]
         compared = against is not None and arm.name != reference
         found = compare(balance_means(rows), against or {}, analysis.calipers) if compared else ()
-        beyond = is_novel(found)
-        if beyond:
-            novel.append(arm.name)
+        if beyond := novelty_in_words(found):
+            unmatched.append(f"{arm.name} ({beyond})")
         sheet: dict[str, Json] = {
             key: spread(_by_draw(rows, lambda row, key=key: float(row["balance"][key]))) for key in balance_keys(rows)
         }
@@ -153,7 +147,7 @@ def arm_tables(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> tupl
                 "name": arm.name,
                 "regime": arm.regime,
                 "description": describe_arm(arm),
-                "novel": beyond,
+                "novelty": novelty(found) if compared else None,
                 "balance": sheet,
                 "calipers": calipers,
                 "endpoint": {key: _endpoint_spread(rows, key) for key in ("K", "K_emb", "log_norm")},
@@ -164,7 +158,7 @@ def arm_tables(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> tupl
                 "label": [group for group, members in analysis.groups.items() if arm.name in members],
             }
         )
-    return tables, novel
+    return tables, unmatched
 
 
 def _by_draw(rows: Sequence[Record], read: Callable[[Record], float]) -> list[float]:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from shadowgraph.artifact import read_object, write_json
-from shadowgraph.corpus.balance import RELATIVE, compare
+from shadowgraph.corpus.balance import RELATIVE, compare, novelty
 from shadowgraph.errors import DataError
 from shadowgraph.identity import Json
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import read_spec
 from shadowgraph.study.labelled import match_corpora, without_match
 from shadowgraph.study.layout import Layout, runs_of
-from shadowgraph.study.panels import balance_means, is_novel
+from shadowgraph.study.panels import balance_means
 from shadowgraph.study.record import recorded
 from shadowgraph.study.shown import loss_on
 from shadowgraph.work.job import Progress
@@ -56,7 +56,8 @@ def balance_sheet(layout: Layout, spec: StudySpec) -> dict[str, Json]:
     Returns:
         "reference": the arm that calipers are held against, or None. "limits": key → caliper; those in "relative" are
         shares of the reference's value. "arms": name, draws, "means" over draws (every column of the sheet that all
-        draws have, and base_loss), "calipers" met or missed, "novel". "label": matched sets of corpora and those
+        draws have, and base_loss), "calipers" met or missed, "novelty" (see
+            `corpus.balance.novelty`; None of the reference). "label": matched sets of corpora and those
         without a match, None where no label is tested. K has no part in any of it.
     """
     rows: dict[str, list[dict[str, Any]]] = {arm.name: [] for arm in spec.arms}
@@ -74,7 +75,7 @@ def balance_sheet(layout: Layout, spec: StudySpec) -> dict[str, Json]:
             "draws": sum(name == arm for name, _ in spec.runs),
             "means": dict(own),
             "calipers": [asdict(item) for item in held],
-            "novel": is_novel(held),
+            "novelty": novelty(held) if against is not None else None,
         }
         arms.append(facts)
     return {
