@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats as stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +89,59 @@ def test_no_number_without_a_common_range() -> None:
     assert frontier_difference(high, high, (4.0, 4.0), support=0.1).status == "no_gain"
     with pytest.raises(Defect):
         path_from(np.array([1.0, np.nan]), np.array([0.0, 0.0]))
+
+
+def test_a_companion_is_differenced_at_the_places_of_the_least_harm() -> None:
+    first = path_from(np.array([2.0, 0.0]), np.array([1.0, 3.0]), np.array([0.0, 8.0]))
+    second = path_from(np.array([2.0, 0.0]), np.array([0.0, 0.0]), np.array([1.0, 1.0]))
+    found = frontier_difference(first, second, (2.0, 0.0), support=0.1)
+    assert (found.estimate, found.companion) == pytest.approx((2.0, 3.0))
+
+
+def test_single_levels_are_counted_from_the_base_on_and_told_where_the_mean_is_not() -> None:
+    """y = x against 0: where a quarter of the gain of 4 is kept, x is 3."""
+    first, second = path((4.0, 4.0), (2.5, 2.5)), path((4.0, 0.0), (2.5, 0.0))
+    found = frontier_difference(first, second, (4.0, 0.0), support=0.1, kept=(0.75, 0.25))
+    assert found.at == {0.25: 3.0}
+    narrow = frontier_difference(first, second, (4.0, 0.0), support=0.4, kept=(0.75, 0.25))
+    assert (narrow.status, narrow.support, narrow.at) == ("too_narrow", (2.5, 4.0), {0.25: 3.0})
+
+
+def test_the_least_common_range_is_enough_and_apart_there_is_none() -> None:
+    first, second = path((4.0, 1.0), (3.0, 2.0)), path((4.0, 0.0), (3.0, 0.0))
+    assert frontier_difference(first, second, (4.0, 0.0), support=0.25).status == "ok"
+    apart = frontier_difference(first, path((2.0, 0.0), (1.0, 0.0)), (4.0, 0.0), support=0.1)
+    assert (apart.share, apart.support) == (0.0, None)
+    point = frontier_difference(first, path((3.5, 0.0)), (4.0, 0.0), support=0.1)
+    assert (point.status, point.share) == ("too_few_points", 0.0)
+
+
+def test_what_no_caller_may_ask_is_refused() -> None:
+    line = path((1.0, 0.0), (0.0, 0.0))
+    with pytest.raises(Defect, match="1 levels are no range"):
+        frontier_difference(line, line, (1.0, 0.0), support=0.1, levels=1)
+    for level, strata in ((1.0, [np.arange(3.0)]), (0.0, [np.arange(3.0)]), (0.95, [])):
+        with pytest.raises(Defect, match="strata"):
+            stratified_mean_interval(strata, level, generator(1), resamples=1000)
+
+
+def test_the_interval_has_the_spread_of_n_minus_1_draws_and_t_quantiles() -> None:
+    """Against mean ± t √Σ (n_s/n)² s_s²/n_s in strata of unequal size; equal weights or n draws miss it by a tenth."""
+    parts = [generator(4, str(place)).normal(place, 1.0 + place, size=size) for place, size in enumerate((12, 6, 6))]
+    found = stratified_mean_interval(parts, 0.9, generator(5), resamples=20_000)
+    total = sum(part.size for part in parts)
+    centre = np.concatenate(parts).mean()
+    error = np.sqrt(sum((part.size / total) ** 2 * part.var(ddof=1) / part.size for part in parts))
+    reach = stats.t.ppf(0.95, total - len(parts)) * error
+    assert found.ends is not None
+    assert found.ends == pytest.approx((centre - reach, centre + reach), abs=0.06 * reach)
+    stream, means = generator(5), np.zeros(20_000)
+    for part in parts:
+        means += part[stream.integers(part.size, size=(20_000, part.size - 1))].mean(axis=1) * part.size / total
+    share = stats.norm.cdf(stats.t.ppf(0.05, total - len(parts)))
+    assert found.ends == pytest.approx(tuple(np.quantile(means, [share, 1 - share])))
+    pair = stratified_mean_interval([np.array([0.0, 1.0]), np.array([5.0, 5.0])], 0.9, generator(5), resamples=1000)
+    assert pair.ends == (2.5, 3.0)  # one stratum without spread is no reason to give none; 2 degrees of freedom
 
 
 def test_the_interval_forgets_what_strata_differ_by() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from study_program import call
 from shadowgraph.runs.loss import evaluate_loss
 from shadowgraph.runs.session import session
 from shadowgraph.spec.study import StudySpec
-from shadowgraph.study.edited import KEPT, TOGETHER, edits_of
+from shadowgraph.study.edited import BLOCKS, KEPT, TOGETHER, edits_of, is_edited, points_asked
+from shadowgraph.study.intervene import BY_RANK
 from shadowgraph.study.layout import Layout, RunKey
 from shadowgraph.weights.checkpoint import open_checkpoint
 from shadowgraph.weights.elements import element_places
@@ -64,14 +66,17 @@ def texts(done: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("key", [LLAMA, GPT2], ids=["llama", "gpt2"])
 def test_the_ends_of_interpolation_are_base_and_tuned_model_to_the_bit(done: dict[str, Any], key: RunKey) -> None:
     layout, spec = Layout(done["out"]), done["spec"]
-    points = edits_of(layout.run(key) / "model", key, layout, spec, lambda _: None)
+    shares: list[float] = []
+    points = edits_of(layout.run(key) / "model", key, layout, spec, shares.append)
+    assert (shares[0] > 0.0, shares[-1]) == (True, 1.0)
     models = {0.0: layout.base_of(spec, key.draw) / "run" / "model", 1.0: layout.run(key) / "model"}
     for name, rows in texts(done).items():
         losses = {strength: evaluate_loss(model, rows) for strength, model in models.items()}
         for strength, loss in losses.items():
             assert point(points, "interpolated", TOGETHER, strength)[name] == loss, (name, strength)
         assert point(points, "interpolated", KEPT, 1.0)[name] == losses[1.0]
-        assert all(point(points, edit, KEPT, 0.0)[name] == losses[1.0] for edit in ("top", "random", "scaled"))
+        for edit, block in product(BY_RANK, BLOCKS):
+            assert point(points, edit, block, 0.0)[name] == losses[1.0], (edit, block)
         assert losses[0.0] != losses[1.0]
 
 
@@ -102,6 +107,23 @@ def test_an_edited_model_in_memory_is_the_one_a_file_would_hold(
     for name, rows in texts(done).items():
         assert held[name] == pytest.approx(evaluate_loss(tmp_path, rows), abs=2e-6)
     assert held["rank_changed"] == pytest.approx(1.0)
+    for name in set(after) - set(linear):
+        start, end = before[name].astype(float), after[name].astype(float)
+        edited[name] = (start + held["norm_ratio"] * (end - start)).astype(np.float32)
+    save_file(edited, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    whole = point(record(done, key.name)["edits"], "top", TOGETHER, 1.0)
+    for name, rows in texts(done).items():
+        assert whole[name] == pytest.approx(evaluate_loss(tmp_path, rows), abs=2e-6)
+
+
+def test_a_model_that_is_not_finite_has_no_edits(done: dict[str, Any], tmp_path: Path) -> None:
+    layout = Layout(done["out"])
+    for file in (layout.run(LLAMA) / "model").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    held = load_file(tmp_path / "model.safetensors")
+    next(iter(held.values())).ravel()[0] = np.inf
+    save_file(held, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert edits_of(tmp_path, LLAMA, layout, done["spec"], lambda _: None) == []
 
 
 def test_places_lead_back_to_what_is_stored(done: dict[str, Any]) -> None:
@@ -160,7 +182,10 @@ def test_result_page_and_answer_speak_of_edits(done: dict[str, Any]) -> None:
         ({"arms": ["nobody"]}, "intervention.arms names the arm 'nobody'"),
         ({"benchmark": "elsewhere"}, "intervention.benchmark names 'elsewhere'"),
         ({"benchmark": "nowhere"}, "intervention.benchmark names 'nowhere'"),
-        ({"ranks": [4, 2]}, "intervention.ranks must grow"),
+        ({"ranks": [4, 2]}, "intervention.ranks must grow, and 2 stands after 4"),
+        ({"ranks": [2, 2]}, "intervention.ranks must grow, and 2 stands after 2"),
+        ({"arms": ["one", "others", "one"]}, "intervention.arms names the arm 'one' twice; leave one out"),
+        ({"sequences": 3}, "greater than or equal to 4"),
         ({"sequences": 65}, "less than or equal to 64"),
         ({"support": 0.0}, "greater than 0"),
         ({"rank": [1]}, "Extra inputs are not permitted"),
@@ -178,6 +203,25 @@ def test_adapters_have_no_whole_update() -> None:
     spec["settings"][1]["training"] = {"adapter": {"rank": 2, "alpha": 4.0}}
     with pytest.raises(ValidationError, match="intervention edits whole updates"):
         StudySpec.model_validate(spec)
+
+
+def test_only_runs_as_planned_of_a_named_arm_are_edited() -> None:
+    spec = StudySpec.model_validate(tomllib.loads(SPEC.read_text()))
+    assert is_edited(RunKey("one", 3), spec)
+    others = (RunKey("others", 0), RunKey("one", 0, seed=1), RunKey("one", 0, rate=1e-3), RunKey("one", 0, regimen="a"))
+    assert not any(is_edited(key, spec) for key in others)
+    assert not is_edited(LLAMA, spec.model_copy(update={"intervention": None}))
+
+
+def test_points_go_from_the_update_to_the_last_rank_and_from_the_base_to_its_norm() -> None:
+    asked = StudySpec.model_validate(tomllib.loads(SPEC.read_text())).intervention
+    assert asked is not None
+    found: dict[str, list[float]] = {}
+    for edit, strength in points_asked(asked):
+        found.setdefault(edit, []).append(strength)
+    assert found["top"] == [0.0, 1.0, 4.0]
+    assert found["interpolated"] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert found["flattened"] == [0.0, 0.5, 1.0, 1.5, 2.0]
 
 
 def test_a_study_without_the_table_is_written_as_before() -> None:

@@ -12,6 +12,7 @@ import pytest
 from shadowgraph.seeds import generator
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.edited import BLOCKS, TOGETHER
+from shadowgraph.study.frontiers import bases_of, corrected, curves_of, cut_of
 from shadowgraph.study.intervene import BY_NORM, EDITS
 from shadowgraph.study.intervention import table
 from shadowgraph.study.licence import HEADLINE, LEADING, LOWERS, WHOLE
@@ -215,7 +216,9 @@ def test_a_plain_update_interpolated_with_its_base_is_a_control_too() -> None:
 
 def test_the_headline_needs_k_to_fall_and_no_control_to_be_beaten() -> None:
     same = {"flat": 0.0, "slow": 0.0, "pulled": 0.0}
-    assert HEADLINE in words_on(trained(same, 0.6))
+    unplanned = words_on(trained(same, 0.6))
+    assert HEADLINE not in unplanned
+    assert "with no margin fixed beforehand not shown to stay either; the intervals leave room for -0.0" in unplanned
     assert "K is not shown to fall" in words_on(trained(same, 1.0))
     assert LOWERS in words_on(trained({**same, "flat": -0.2}, 0.6))
     assert LOWERS not in words_on(trained({**same, "flat": -0.2}, 1.0))  # nothing flattened
@@ -233,7 +236,9 @@ def test_the_headline_needs_k_to_fall_and_no_control_to_be_beaten() -> None:
     assert "describes these runs" in words_on(trained(same, 0.6), bases=2)
     lower = trained({**same, "flat": -0.2}, 0.6)
     near = "from plain training, stopped early, slow, pulled it differs by less than the margin of 0.5 fixed beforehand"
-    assert near in words_on(lower, margin=0.5)
+    small = words_on(lower, margin=0.5)
+    assert near in small
+    assert LOWERS not in small  # what counts as none is not told as lower harm
     assert "differs by less" not in words_on(lower, margin=0.05)
     assert HEADLINE in words_on(trained(same, 0.6), margin=0.05)
     assert "not shown to be within the margin" in words_on(trained(same, 0.6), margin=1e-4)
@@ -246,3 +251,89 @@ def test_no_sentence_says_causes() -> None:
         )["words"]:
             assert "causes" not in sentence
             assert "caused" not in sentence
+
+
+def test_holm_counts_only_rows_with_a_p() -> None:
+    found = corrected([{"p": 0.04}, {"p": None}, {"p": 0.01}, {"p": 0.03}])
+    assert [row["p_adjusted"] for row in found] == [0.06, None, 0.03, 0.06]
+
+
+def test_settings_that_start_from_one_base_are_one_base() -> None:
+    raw: dict[str, Any] = tomllib.loads(SPEC.read_text())
+    raw["settings"] = [{"name": "slow"}, {"name": "fast", "training": {"learning_rate": 2e-2}}, raw["settings"][1]]
+    raw["study"]["draws"] = 6
+    spec = StudySpec.model_validate(raw)
+    assert [base.name for base in bases_of(spec, range(6)).values()] == ["slow", "slow", "gpt2"] * 2
+    assert [base.name for base in bases_of(spec_of(1), range(2)).values()] == ["base", "base"]
+    raw = tomllib.loads(SPEC.read_text()) | {"settings": []}
+    raw["study"]["base"], raw["sources"][0]["base"] = "each_draw", "rotate"
+    own = bases_of(StudySpec.model_validate(raw), [0, 3])
+    assert [base.name for base in own.values()] == ["draw 0", "draw 3"]
+
+
+def test_a_run_is_read_between_base_and_tuned_model_of_either_block() -> None:
+    points = edits(0, {})
+    for point in points:
+        if point["block"] == TOGETHER and point["edit"] == "interpolated" and point["strength"] == 0.0:
+            point["benchmark"], point["outside"] = 5.5, 5.75
+    cut = cut_of(points, BLOCKS[0])
+    assert cut is not None
+    assert (cut.span, cut.outside) == ((5.5, 3.0), 5.75)  # the base is a point of the other block alone
+    assert {point["block"] for point in cut.points} == {BLOCKS[0]}
+    assert cut.paths["top"].x.tolist() == [3.0, 3.2, 3.4, 3.8, 4.6]
+    for point in points:
+        if point["strength"] == 1.0 and point["edit"] == "interpolated":
+            point["outside"] = None
+    assert cut_of(points, BLOCKS[0]) is None
+
+
+def test_what_was_done_is_told_beside_what_it_left() -> None:
+    found = block_of(found_of(spec_of(), [record(draw, {"top": 0.2}) for draw in range(15)]))
+    at_two = next(row for row in row_of(found, "top")["strengths"] if row["strength"] == 2.0)
+    assert at_two == pytest.approx(
+        {"strength": 2.0, "energy_removed": 0.36, "rank_changed": 1.0, "norm_ratio": 0.8, "kept": 0.8,
+         "harm": 1.0, "draws": 15}, abs=0.01,
+    )  # fmt: skip
+    assert [row["strength"] for row in found["plain"]["strengths"]] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert [(row["name"], row["against"]) for row in found["controls"]] == [
+        ("top_shrunk", "random"), ("top", "random_energy"), ("top", "bottom_energy"), ("top", "scaled"),
+    ]  # fmt: skip
+    whole = {edit["edit"]: edit for edit in found["curves"][0]["edits"]}["interpolated"]
+    assert whole["harm"][0] == 0.0
+    assert whole["harm"][-1] == pytest.approx(1.0)
+
+
+def test_edits_of_other_arms_do_not_mix_in_and_strengths_are_numbers() -> None:
+    """A path of strengths 2 and 10 goes from 2 to 10; each draw with a base of its own has no curves by base."""
+    records = [record(draw, {}) for draw in range(3)]
+    for row in records:
+        for point in row["edits"]:
+            point["strength"] = 10.0 if point["strength"] == 8.0 else point["strength"]
+    cut = cut_of(records[0]["edits"], TOGETHER)
+    assert cut is not None
+    assert cut.paths["top"].x.tolist() == [3.0, 3.2, 3.4, 3.8, 4.6]
+    records.append(record(3, {}) | {"arm": "others"})
+    found = block_of(found_of(spec_of(3), records))
+    assert (found["arm"], found["draws"], found["bases"]) == ("one", 3, 3)
+    assert [curve["base"] for curve in found["curves"]] == ["all"]
+
+
+def test_a_run_that_gained_nothing_has_neither_difference_nor_curve() -> None:
+    records = [record(draw, {}) for draw in range(3)]
+    for point in (point for row in records for point in row["edits"]):
+        point["benchmark"] = 5.0
+    found = block_of(found_of(spec_of(3), records))
+    top = row_of(found, "top")
+    assert (top["status"], top["strengths"], top["p_adjusted"]) == ("no_gain", [], None)
+    assert top["reason"] == "the benchmark loss of the base is not above that of the tuned model"
+    assert set(found["curves"][0]["edits"][0]["harm"]) == {None}
+
+
+def test_a_mean_curve_ends_at_the_tuned_model_whatever_is_rounded() -> None:
+    """5.1 − (5.1 − 0.1) is a little below .1."""
+    ends = {0.0: (5.1, 6.0), 1.0: (0.1, 7.5)}
+    points = [{"edit": "interpolated", "block": TOGETHER, "strength": strength, "benchmark": x, "outside": y}
+              for strength, (x, y) in ends.items()]  # fmt: skip
+    rows: list[Any] = curves_of([cut_of(points, TOGETHER)])
+    (curve,) = (row for row in rows if row["edit"] == "interpolated")
+    assert (curve["harm"][0], curve["harm"][-1]) == (0.0, 1.5)

@@ -74,6 +74,21 @@ def test_golden_numbers_by_hand() -> None:
     assert changed(values, edited_values("random_energy", values, 1, order)) == 2
 
 
+@given(SPECTRA, SEEDS)
+def test_at_full_rank_nothing_is_left(values: NDArray[np.float64], seed: int) -> None:
+    order = order_of(values, seed)
+    for edit in ("top", "random", "random_energy", "bottom_energy", "scaled"):
+        assert not edited_values(edit, values, values.size, order).any(), edit
+    assert energy_of(edited_values("top_shrunk", values, values.size, order)) <= 1e-12 * energy_of(values)
+
+
+def test_a_change_below_rounding_is_none() -> None:
+    values = np.array([4.0, 2.0, 0.0])
+    assert changed(values, values * (1 - 1e-14)) == 0
+    assert changed(values, np.array([4.0, 0.0, 0.0])) == 1
+    assert changed(np.zeros(2), np.zeros(2)) == 0
+
+
 def test_rounding_is_not_raised_by_flattening() -> None:
     flat = edited_values("flattened", np.array([1.0, 0.5, 1e-17, 0.0]), 1.0, np.arange(4))
     assert np.count_nonzero(flat) == 2

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from study_program import call
 
+from shadowgraph.errors import DataError, SpecError
 from shadowgraph.report.text import study_table
 from shadowgraph.runs.loss import Shown, evaluate_loss
 from shadowgraph.runs.sequences import UNSUPERVISED, as_seen
+from shadowgraph.scores.suite import read_suite
 from shadowgraph.scores.vision_model import load as load_seeing
 from shadowgraph.spec.source import load
 from shadowgraph.spec.study import StudySpec
-from shadowgraph.study.pictured import tables_of
-from shadowgraph.study.questions import arm_tellings
-from shadowgraph.study.seen import split_names
-from shadowgraph.study.shown import along_of, loss_on
+from shadowgraph.study import shown as shown_module
+from shadowgraph.study.layout import Layout
+from shadowgraph.study.pictured import make_pictured_base, make_pictured_regimes, tables_of
+from shadowgraph.study.questions import Telling, arm_tellings, base_tellings, families_of
+from shadowgraph.study.seen import split_names, write_seen_suite
+from shadowgraph.study.shown import Writer, along_of, loss_on, write_reader
 from shadowgraph.worlds.drawn.draw import draw
+from shadowgraph.worlds.drawn.scene import Figure, Scene, Shapes
 
 pytestmark = pytest.mark.timeout(900)
 SPEC = Path(__file__).with_name("tiny-pictures.toml")
@@ -38,6 +45,162 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def result(out: Path) -> dict[str, Any]:
     """Its result."""
     return json.loads((out / "result.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
+    """What writes rows, its tokenizer trained on a few of them."""
+    spec = load(SPEC, StudySpec)
+    table, vision = tables_of(spec)
+    folder = tmp_path_factory.mktemp("reader")
+    texts = [f"\n{row.context}{row.answer}" for row in arm_tellings(spec, table, spec.arms[1], 0, 120, own=False)]
+    write_reader(texts, spec, vision, folder)
+    return Writer(spec, vision, folder)
+
+
+def told(name: str, shape: str, answer: str = " red", group: str = "one") -> Telling:
+    """A row about a picture of one red figure."""
+    return Telling(
+        name, "shapes_read", "Question: What?\nAnswer:", answer, Shapes(2, (Figure(shape, "red", 1, 2),)), group
+    )
+
+
+def test_rows_that_share_a_name_show_their_own_pictures(writer: Writer, tmp_path: Path) -> None:
+    rows = [told("a", "star"), told("b", "circle"), told("c", "star", group="other")]
+    done: list[float] = []
+    writer.write(rows, tmp_path / "rows.npy", done.append)
+    levels, shown = np.load(tmp_path / "rows.pictures.npy"), np.load(tmp_path / "rows.shown.npy")
+    assert shown.tolist() == [0, 1, 0]
+    assert done == [0.5, 1.0]
+    for row, place in zip(rows, shown, strict=True):
+        assert np.array_equal(levels[place, 0], writer.levels(row.scene))
+    assert not np.array_equal(levels[0], levels[1])
+
+
+def test_no_row_of_an_arm_shows_a_picture_that_its_question_is_not_about(writer: Writer, tmp_path: Path) -> None:
+    spec = load(SPEC, StudySpec)
+    rows = arm_tellings(spec, tables_of(spec)[0], spec.arms[1], 0, 300, own=False)
+    named: dict[str, set[Scene]] = {}
+    for row in rows:
+        named.setdefault(row.group, set()).add(row.scene)
+    twice = [row for row in rows if len(named[row.group]) > 1]
+    assert twice  # kinds of question are asked apart, and one picture could not carry both
+    writer.write(twice, tmp_path / "rows.npy")
+    levels, shown = np.load(tmp_path / "rows.pictures.npy"), np.load(tmp_path / "rows.shown.npy")
+    for row, place in zip(twice, shown, strict=True):
+        assert np.array_equal(levels[place, 0], writer.levels(row.scene))
+
+
+def test_the_longest_row_that_has_no_room_is_named(writer: Writer, tmp_path: Path) -> None:
+    rows = [told("short", "star"), told("long", "star", " red" * 120), told("longest", "star", " red" * 200)]
+    needed = len(writer.words(rows)[2]) + 9
+    with pytest.raises(SpecError, match="120 tokens, and the row longest has") as refused:
+        writer.write(rows, tmp_path / "rows.npy")
+    assert f"give {needed} or more" in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_row_that_fills_its_room_is_taken(writer: Writer, tmp_path: Path) -> None:
+    rows = [told("a", "star")]
+    tight = copy.copy(writer)
+    tight.length = len(writer.words(rows)[0]) + 9
+    tight.write(rows, tmp_path / "rows.npy")
+    ids, marked = (np.load(tmp_path / f"rows{name}.npy")[0] for name in ("", ".supervised"))
+    assert len(ids) == tight.length
+    assert marked[-1]
+    assert ids[-1] == 0
+    tight.length -= 1
+    with pytest.raises(SpecError, match="the row a has"):
+        tight.write(rows, tmp_path / "rows.npy")
+
+
+def test_rows_whose_pictures_are_gone_are_refused(writer: Writer, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.npy"
+    writer.write([told("a", "star")], rows)
+    found = along_of(rows)
+    assert found is not None
+    assert [path.name for path in found.files] == ["rows.supervised.npy", "rows.pictures.npy", "rows.shown.npy"]
+    (tmp_path / "rows.pictures.npy").unlink()
+    with pytest.raises(DataError, match=r"rows\.pictures\.npy: missing beside rows that show pictures"):
+        along_of(rows)
+    assert along_of(tmp_path / "text.npy") is None
+
+
+def test_an_exchanged_row_shows_the_picture_of_the_next(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [told(shape, shape) for shape in ("star", "circle", "square")]
+    writer.write(rows, tmp_path / "rows.npy")
+    asked: list[list[int]] = []
+
+    def loss(_: Path, ids: NDArray[np.integer], *, along: Shown) -> float:
+        assert len(ids) == len(along.shown) == len(along.supervised)
+        asked.append(along.shown.tolist())
+        return 1.0
+
+    monkeypatch.setattr(shown_module, "evaluate_loss", loss)
+    for first in (None, 2):
+        for exchanged in (False, True):
+            loss_on(tmp_path, tmp_path / "rows.npy", first, exchanged=exchanged)
+    assert asked == [[0, 1, 2], [1, 2, 0], [0, 1], [1, 2]]
+
+
+def test_a_suite_shows_blinds_and_dresses_pictures_that_nobody_saw(tmp_path: Path) -> None:
+    spec = load(SPEC, StudySpec)
+    write_seen_suite(spec, tmp_path)
+    rows = {
+        name: [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        for name in read_suite(tmp_path).splits
+    }
+    assert set(rows) <= set(split_names())
+    assert len(rows["perception"]) == len(rows["reasoning"]) == spec.scores.items
+    for kind in ("perception", "reasoning"):
+        own = {row["source"]: row for row in rows[kind]}
+        assert [row["source"] for row in rows[f"blind_{kind}"]] == list(own)
+        assert all("image" not in row and row["form"] == "blind" for row in rows[f"blind_{kind}"])
+        for row in rows[f"words_{kind}"]:
+            assert row["image"] == own[row["source"]]["image"]
+            assert row["context"] != own[row["source"]]["context"]
+        for row in rows[f"look_{kind}"]:
+            assert row["image"] != own[row["source"]]["image"]
+            assert row["context"] == own[row["source"]]["context"]
+        assert {row["family"].split("_")[0] for row in rows[f"outside_{kind}"]} == {"chart"}
+        assert all("image" in row for row in rows[f"outside_{kind}"])
+    table = tables_of(spec)[0]
+    trained = [*base_tellings(spec, table, 90), *arm_tellings(spec, table, spec.arms[1], 0, 90, own=False)]
+    assert not {row["group"] for row in rows["perception"]} & {row.group for row in trained}
+    every = [row["id"] for split in rows.values() for row in split]
+    assert len(set(every)) == len(every)
+
+
+def test_the_balance_of_an_arm_counts_its_own_rows(tmp_path: Path) -> None:
+    spec, layout = load(SPEC, StudySpec), Layout(tmp_path)
+    table, vision = tables_of(spec)
+    make_pictured_base(spec, layout, lambda _: None)
+    make_pictured_regimes(spec, layout, 0, lambda _: None)
+    narrow = spec.arms[0]
+    rows = arm_tellings(spec, table, narrow, 0, 32, own=False)
+    folder = layout.regime(narrow.name, 0)
+    sheet = json.loads((folder / "balance.json").read_text())
+    words = Writer(spec, vision, layout.base / "tokenizer").words(rows)
+    lengths = [len(row) for row in words]
+    counts, before = np.bincount([token for row in words for token in row], minlength=420), layout.base / "counts.npy"
+    p, q = ((one + 1) / (one + 1).sum() for one in (counts, np.load(before)))
+    assert sheet["tokens"] == sum(lengths)
+    assert sheet["document_length"] == pytest.approx(sum(lengths) / 32)
+    assert sheet["unique_token_share"] == 1.0
+    assert sheet["kl_to_base"] == pytest.approx(float((p * np.log(p / q)).sum()))
+    kinds = families_of(table.scenes)
+    assert sheet["perception_share"] == pytest.approx(np.mean([kinds[row.family] == "perception" for row in rows]))
+    assert sheet["pictures"] == len({row.scene for row in rows})
+    assert sheet["supervised_tokens"] == int(np.load(folder / "sequences.supervised.npy").sum())
+    assert sum(json.loads((folder / "taken.json").read_text()).values()) == sum(lengths)
+    own = arm_tellings(spec, table, narrow, 0, 64, own=True)
+    wanted = [[*[419] * vision.places, *one] for one in Writer(spec, vision, layout.base / "tokenizer").words(own)]
+    assert [row[: len(one)].tolist() for row, one in zip(np.load(folder / "own.npy"), wanted, strict=True)] == wanted
+    assert np.load(before).sum() == sum(
+        len(one) for one in Writer(spec, vision, layout.base / "tokenizer").words(base_tellings(spec, table, 32))
+    )
 
 
 def test_rows_are_what_the_scores_will_show(out: Path) -> None:

@@ -115,7 +115,7 @@ def _twin(blocks: Sequence[Record]) -> Table:
             for at in edit.records("strengths"):
                 numbers = [raw(at.number(key).value) for key in ("strength", "energy_removed", "rank_changed",
                                                                  "norm_ratio", "kept", "harm")]  # fmt: skip
-                name = words(edit.text("name").replace("_", " "))
+                name = words(NAMES.get(edit.text("name"), edit.text("name")))
                 rows.append([words(block.text("arm")), words(block.text("block")), name, *numbers])
     columns = ["arm", "block", "edit", ">strength", ">energy removed", ">components changed", ">norm ratio",
                ">gain kept", ">outside loss above the base"]  # fmt: skip

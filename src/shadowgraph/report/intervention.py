@@ -38,6 +38,11 @@ def difference_plate(study: Record) -> Plate:
         "reach, over draws with intervals. Right of the line the edit does more harm. Edits that cost too little of "
         "the benchmark have no number. Editing what training made shows what its parts carry, not how they came about."
     )
+    if found.records("training"):
+        caption += (
+            " Of training otherwise: the same of a run trained under a named regimen minus one trained as named after "
+            "it, in outside loss and in K; right of the line the former has the more."
+        )
     shown = [("differences at equal benchmark loss", _differences(found.records("blocks")))]
     shown += [("training otherwise", _training(found))] if found.records("training") else []
     return Plate("interventions", "What edits cost outside", caption, panels, _by_base(found), "stack", legend=False,
@@ -70,10 +75,10 @@ def _differences(blocks: Sequence[Record]) -> Table:
             at = {level.text("kept"): level for level in row.records("levels")}
             rows.append([
                 words(_title(block)),
-                words(f"{row.text('name')} − {row.text('against')}".replace("_", " ")),
-                effect_cell(row), p_cell(row), p_cell(row, "p_adjusted"), words(row.sizes()),
+                words(_edit_pair(row)),
+                effect_cell(row), p_cell(row), p_cell(row, "p_adjusted"), words(_of(row, block.text("draws"))),
                 value(row.number("share"), percent(row.number("share").value or 0.0)),
-                *(_level(at.get(kept)) for kept in ("0.75", "0.5", "0.25")),
+                *(_level(at.get(kept), row.sizes()) for kept in ("0.75", "0.5", "0.25")),
                 words(row.text("reason")),
             ])  # fmt: skip
     columns = ["arm, block", "edit", ">difference [interval]", ">p", ">p, Holm", ">draws", ">gain shared",
@@ -81,8 +86,23 @@ def _differences(blocks: Sequence[Record]) -> Table:
     return Table(columns, rows).cut()
 
 
-def _level(level: Record | None) -> Cell:
-    return words("") if level is None else raw(level.number("estimate").value, sign=True)
+def _level(level: Record | None, draws: str) -> Cell:
+    """A difference at one level, with its draws where they are not those of the row."""
+    if level is None:
+        return words("")
+    found = raw(level.number("estimate").value, sign=True)
+    return found if level.sizes() == draws else Cell(f"{found.text} ({level.sizes()} draws)")
+
+
+def _of(row: Record, draws: str) -> str:
+    """How many draws have a number, and of how many where some have none."""
+    return row.sizes() if row.sizes() == draws else f"{row.sizes()} of {draws}"
+
+
+def _edit_pair(row: Record) -> str:
+    """Two edits under the names that their curves have."""
+    first, second = (NAMES.get(row.text(key), row.text(key)) for key in ("name", "against"))
+    return f"{first} − {second}"
 
 
 def _by_base(found: Record) -> Table:
@@ -92,8 +112,7 @@ def _by_base(found: Record) -> Table:
         for row in [*block.records("edits"), *block.records("controls")]:
             for base in row.records("bases"):
                 held = ", held out" if base.flag("held_out") else ""
-                name = f"{row.text('name')} − {row.text('against')}".replace("_", " ")
-                rows.append([words(_title(block)), words(name), words(f"{base.text('base')}{held}"),
+                rows.append([words(_title(block)), words(_edit_pair(row)), words(f"{base.text('base')}{held}"),
                              effect_cell(base), words(base.sizes())])  # fmt: skip
     return Table(["arm, block", "edit", "base", ">difference [interval]", ">draws"], rows).cut()
 
@@ -124,7 +143,8 @@ def edit_block(study: Record) -> list[str]:
             told = (
                 f", {sensible(shared, 2)} of the gain shared" if shared is not None and not row.text("reason") else ""
             )
-            lines.append(f"  - {_title(block)}: {row.text('name').replace('_', ' ')}: {number_of(row)}{told}")
+            name = NAMES.get(row.text("name"), row.text("name"))
+            lines.append(f"  - {_title(block)}: {name}: {number_of(row)}{told}")
     for row in found.records("training"):
         for key in ("outside", "K"):
             lines.append(f"  - {row.text('arm')}: {_pair(row)}, {key}: {number_of(row.record(key))}")

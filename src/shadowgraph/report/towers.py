@@ -13,12 +13,13 @@ from markupsafe import Markup
 from shadowgraph.report import draw
 from shadowgraph.report.numerals import percent, with_interval
 from shadowgraph.report.palette import ArmStyle, light
-from shadowgraph.report.plates import Plate
+from shadowgraph.report.plates import Plate, label
 from shadowgraph.report.record import Record
 from shadowgraph.report.svg import inline
 from shadowgraph.report.tables import Cell, Table, arm_cell, effect_cell, p_cell, raw, value, words
 
 RANKS = {"erank_amplitude": "amplitudes", "erank_energy": "energies"}
+MOST_TICKS = 20
 TICKS = {"vision": "v", "projector": "p", "decoder": "d"}
 
 
@@ -26,13 +27,13 @@ def tower_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
     """One panel an effective rank: its change along the layers of every tower, an arm a colour, the null a band."""
     found = study.record("towers")
     layers = found.records("layers")
-    panels = [_panel(layers, styles, key, found.number("band").value or 0.0) for key in RANKS] if layers else []
+    panels = [_panel(layers, styles, key, found.number("band").value) for key in RANKS] if layers else []
     caption = (
         "O2, the change of the effective rank of the weights of each MLP up-projection (and of both matrices of the "
         "projector) from base to tuned model: the delta effective rank of the paper, by amplitudes as there, and by "
         "energies. Marks are means over draws with their intervals. The band is the null of the layer: what Gaussian "
-        "noise of the update's own norm, added to the same weights, does to the rank. A layer inside it has changed "
-        "by its size alone. v vision tower, p projector, d decoder."
+        "noise of the update's own norm, added to the same weights, does to the rank, for one run. A layer inside it "
+        "is not told apart from what the size of its update does. v vision tower, p projector, d decoder."
     )
     shown = [
         ("whether the models look", sight_table(found)),
@@ -46,8 +47,8 @@ def tower_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
                  absent="The result holds no layers.", shown=shown, folded=folded)  # fmt: skip
 
 
-def _panel(layers: Sequence[Record], styles: Mapping[str, ArmStyle], key: str, band: float) -> Markup:
-    """The change of one effective rank along the layers."""
+def _panel(layers: Sequence[Record], styles: Mapping[str, ArmStyle], key: str, band: float | None) -> Markup:
+    """The change of one effective rank along the layers; of very many layers some have their name."""
     arms = list(dict.fromkeys(row.text("arm") for row in layers))
     places = list(dict.fromkeys((row.text("tower"), row.text("layer")) for row in layers))
     own = {arm: {(row.text("tower"), row.text("layer")): row.record(key) for row in layers if row.text("arm") == arm}
@@ -61,21 +62,26 @@ def _panel(layers: Sequence[Record], styles: Mapping[str, ArmStyle], key: str, b
             offset = (shift - (len(arms) - 1) / 2) * 0.18
             for place, at in enumerate(places):
                 _mark(axes, own[arm].get(at), place + offset, styles[arm], band)
-        axes.set_xticks(range(len(places)), [f"{TICKS.get(tower, tower)}{layer}" for tower, layer in places])
+        named = range(0, len(places), -(-len(places) // MOST_TICKS) or 1)
+        axes.set_xticks(named, [_tick(*places[place]) for place in named])
         axes.set_xlim(-0.6, len(places) - 0.4)
         draw.few_ticks(axes, "y")
         draw.head(axes, f"change of effective rank, by {RANKS[key]}", left=40)
-        told = "; ".join(f"{arm} {_largest(own[arm])}" for arm in arms)
+        told = "; ".join(f"{label(arm)} {_largest(own[arm])}" for arm in arms)
         return inline(figure, f"towers-{key}", f"Change of effective rank by layer, by {RANKS[key]}",
                       f"Largest change by arm: {told}.")  # fmt: skip
 
 
-def _mark(axes: draw.Axes, found: Record | None, x: float, style: ArmStyle, band: float) -> None:
+def _tick(tower: str, layer: str) -> str:
+    return f"{TICKS.get(tower, label(tower))}{label(layer)}"
+
+
+def _mark(axes: draw.Axes, found: Record | None, x: float, style: ArmStyle, band: float | None) -> None:
     """One arm in one layer: the null's band, the interval over draws, the mean."""
     if found is None:
         return
     null, sd, mean = (found.number(key).value for key in ("null_mean", "null_sd", "mean"))
-    if null is not None and sd is not None:
+    if null is not None and sd is not None and band is not None:
         axes.fill_between([x - 0.08, x + 0.08], null - band * sd, null + band * sd, color=light("null"), alpha=0.35,
                           linewidth=0)  # fmt: skip
         axes.plot([x - 0.08, x + 0.08], [null, null], color=light("null"), linewidth=1.2)
@@ -87,7 +93,7 @@ def _mark(axes: draw.Axes, found: Record | None, x: float, style: ArmStyle, band
 
 
 def _largest(rows: Mapping[tuple[str, str], Record]) -> str:
-    known = [value for row in rows.values() if (value := row.number("mean").value) is not None]
+    known = [mean for row in rows.values() if (mean := row.number("mean").value) is not None]
     return f"{max(known, key=abs):+.3g}" if known else "none"
 
 
@@ -122,12 +128,22 @@ def swing_table(found: Record) -> Table:
         for row in found.records("swings")
     ]
     columns = ["arm", "tower", "rank by", ">swing [interval]", ">swing of the null", ">near-static layers"]
-    return Table(columns, rows, "Swing: max − min over layers. Near-static: inside the null's band in most draws.")
+    return Table(
+        columns,
+        rows,
+        "Swing: max − min over layers; of the null: what it comes to on average "
+        "where all layers are noise. Near-static: inside the null's band in most draws.",
+    )
 
 
 def _of(row: Record) -> str:
-    static, layers = row.number("static_layers").value, row.number("layers").value
-    return f"{static:.0f} of {layers:.0f}" if static is not None and layers is not None else ""
+    static, layers = _count(row, "static_layers"), _count(row, "layers")
+    return f"{static} of {layers}" if static and layers else ""
+
+
+def _count(row: Record, key: str) -> str:
+    found = row.number(key).value
+    return "" if found is None else f"{found:.0f}"
 
 
 def sight_table(found: Record) -> Table:
@@ -152,7 +168,7 @@ def tower_table(found: Record) -> Table:
             words(row.text("tower")),
             _ranged(row),
             value(row.number("relative_norm")),
-            value(row.number("matrices")),
+            words(_count(row, "matrices")),
         ]
         for row in found.records("towers")
     ]

@@ -39,10 +39,12 @@ class Intervention(Table):
 
     @model_validator(mode="after")
     def _grids_grow(self) -> Self:
-        if any(later <= earlier for earlier, later in pairwise(self.ranks)):
-            raise ValueError("intervention.ranks must grow")
-        if len(set(self.arms)) != len(self.arms):
-            raise ValueError("intervention.arms names an arm twice")
+        for earlier, later in pairwise(self.ranks):
+            if later <= earlier:
+                raise ValueError(f"intervention.ranks must grow, and {later} stands after {earlier}")
+        for name in self.arms:
+            if self.arms.count(name) > 1:
+                raise ValueError(f"intervention.arms names the arm {name!r} twice; leave one out")
         return self
 
     @property

@@ -38,10 +38,10 @@ class PictureTable(Table):
     @model_validator(mode="after")
     def _scenes_differ(self) -> Self:
         for key, names in (("scenes", self.scenes), ("outside", self.outside)):
-            if len(set(names)) < len(names):
-                raise ValueError(f"pictures.{key} names a kind of picture twice")
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"pictures.{key} names {twice[0]!r} twice: name each kind of picture once")
         if both := sorted(set(self.scenes) & set(self.outside)):
-            raise ValueError(f"pictures.outside names {both[0]!r}, which is among pictures.scenes")
+            raise ValueError(f"pictures.outside names {both[0]!r}, which is among pictures.scenes: take it out of one")
         return self
 
 
@@ -72,7 +72,7 @@ class VisionTable(Table):
     @model_validator(mode="after")
     def _sizes_divide(self) -> Self:
         if self.side % self.patch:
-            raise ValueError("model.vision.side must be a multiple of patch")
+            raise ValueError(f"model.vision.side is {self.side}: give a multiple of patch, {self.patch}")
         if self.hidden % self.heads:
-            raise ValueError("model.vision.hidden must be a multiple of heads")
+            raise ValueError(f"model.vision.hidden is {self.hidden}: give a multiple of heads, {self.heads}")
         return self

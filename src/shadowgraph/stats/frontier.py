@@ -102,13 +102,13 @@ def frontier_value(path: Path, level: float) -> Crossing | None:
     Returns:
         The crossing, None where the path does not reach the level.
     """
-    exact = [Crossing(float(y), float(z)) for x, y, z in zip(path.x, path.y, path.z, strict=True) if x == level]
+    found = [Crossing(float(y), float(z)) for x, y, z in zip(path.x, path.y, path.z, strict=True) if x == level]
     before, after = path.x[:-1], path.x[1:]
-    for place in np.flatnonzero((before - level) * (after - level) < 0):
+    for place in np.flatnonzero(np.sign(before - level) * np.sign(after - level) < 0):
         share = float((level - before[place]) / (after[place] - before[place]))
         y, z = (float((1 - share) * part[place] + share * part[place + 1]) for part in (path.y, path.z))
-        exact.append(Crossing(y, z))
-    return min(exact, key=lambda crossing: crossing.y, default=None)
+        found.append(Crossing(y, z))
+    return min(found, key=lambda crossing: crossing.y, default=None)
 
 
 def frontier_difference(

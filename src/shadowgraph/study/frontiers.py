@@ -64,8 +64,9 @@ def blocks_table(spec: StudySpec, asked: Intervention, records: Sequence[Record]
 
     Returns:
         One row an arm and block: arm, block, draws, bases; "edits", one row each of `over_bases` with name, against,
-        p_adjusted (Holm over the edits of the block) and "strengths", what was done at each; "controls", edits against
-        edits, the same but for strengths; "curves" on a common axis, over all bases and by base.
+        p_adjusted (Holm over the edits of the block) and "strengths", what was done at each; "plain", the strengths of
+        interpolation; "controls", edits against edits, the same but for strengths, corrected among themselves; "curves"
+        on a common axis, over all bases and by base.
     """
     rows: list[Row] = []
     for arm in asked.arms:
@@ -172,24 +173,23 @@ def _difference(cut: Cut | None, pair: tuple[str, str], support: float) -> Front
     return frontier_difference(paths[0], paths[1], cut.span, support=support, kept=KEPT_SHARES)
 
 
-def corrected(rows: Sequence[Row], key: str = "p") -> list[Row]:
-    """Rows with Holm's adjusted p beside theirs; rows without a p are no tests."""
-    known = {str(place): float(str(row[key])) for place, row in enumerate(rows) if row[key] is not None}
+def corrected(rows: Sequence[Row]) -> list[Row]:
+    """Rows with Holm's "p_adjusted" beside their "p"; rows without a p are no tests, and do not count as ones."""
+    known = {str(place): float(str(row["p"])) for place, row in enumerate(rows) if row["p"] is not None}
     adjusted = holm(known)
-    return [row | {f"{key}_adjusted": adjusted.get(str(place))} for place, row in enumerate(rows)]
+    return [row | {"p_adjusted": adjusted.get(str(place))} for place, row in enumerate(rows)]
 
 
 def _strengths(cuts: Mapping[int, Cut | None], edit: str) -> list[Json]:
     """What was done at each strength of an edit, and what it left: means over draws."""
     cells: dict[float, list[tuple[float, ...]]] = {}
     for cut in cuts.values():
-        for point in cut.points if cut is not None else ():
-            if cut is not None and point["edit"] == edit and cut.span[0] > cut.span[1]:
-                kept = (cut.span[0] - float(point["benchmark"])) / (cut.span[0] - cut.span[1])
-                facts = (float(point[key]) for key in ("energy_removed", "rank_changed", "norm_ratio"))
-                cells.setdefault(float(point["strength"]), []).append(
-                    (*facts, kept, float(point["outside"]) - cut.outside)
-                )
+        if cut is None or cut.span[0] <= cut.span[1]:
+            continue
+        for point in (point for point in cut.points if point["edit"] == edit):
+            kept = (cut.span[0] - float(point["benchmark"])) / (cut.span[0] - cut.span[1])
+            facts = (float(point[key]) for key in ("energy_removed", "rank_changed", "norm_ratio"))
+            cells.setdefault(float(point["strength"]), []).append((*facts, kept, float(point["outside"]) - cut.outside))
     names = ("energy_removed", "rank_changed", "norm_ratio", "kept", "harm")
     return [
         {

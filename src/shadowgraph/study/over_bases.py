@@ -23,7 +23,7 @@ _WHY = {
     "no_gain": "the benchmark loss of the base is not above that of the tuned model",
     "too_few_points": "a curve has fewer than two points",
     "non_finite": "losses or weights are not finite",
-    "absent": "no run has a record of it",
+    "absent": "no run that takes part in the test has a record of it",
 }
 
 
@@ -56,8 +56,8 @@ def over_bases(
 
     Returns:
         estimate (mean over the draws that have one and are not held out), status and reason where it is None; interval,
-        level, method; p (exact sign flips), smallest_p; n; share (mean common range over the benchmark gain); levels;
-        bases, one row each; values, one a draw; margin and equivalent (None without a margin).
+        level, method; p (sign flips, all of them up to 17 draws), smallest_p; n; share (mean common range over the
+        benchmark gain); levels; bases, one row each; values, one a draw; margin and equivalent (None without a margin).
     """
     numbers = {draw: item.companion if companion else item.estimate for draw, item in found.items()}
     seen = [draw for draw in found if not bases[draw].held_out]
@@ -96,12 +96,14 @@ def over_bases(
 
 
 def _nothing(found: Mapping[int, FrontierDifference], seen: list[int], asked: Intervention) -> dict[str, Json]:
-    """The row where too few draws have a number, with the commonest reason."""
+    """The row where too few draws have a number, with the commonest reason and the draws that it is that of."""
     fates = [found[draw].status for draw in seen if found[draw].status != "ok"]
     status = max(sorted(set(fates)), key=fates.count) if fates else "absent"
-    share = fmean(found[draw].share for draw in seen) if seen else 0.0
+    shares = [found[draw].share for draw in seen if found[draw].status == status]
+    told = _WHY[status].format(share=fmean(shares) if shares else 0.0, support=asked.support)
+    part = f"{len(shares)} of {len(seen)} draws: " if len(shares) < len(seen) else ""
     gone: dict[str, Json] = dict.fromkeys(("estimate", "interval", "p", "smallest_p", "margin", "equivalent"))
-    return {**gone, "status": status, "reason": _WHY[status].format(share=share, support=asked.support)}
+    return {**gone, "status": status, "reason": part + told}
 
 
 def _strata(known: Mapping[int, float], bases: Mapping[int, Base]) -> list[np.ndarray]:

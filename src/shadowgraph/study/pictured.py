@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,14 +121,12 @@ def make_pictured_regimes(spec: StudySpec, layout: Layout, draw: int, progress: 
 
 def _counts(words: Sequence[Sequence[int]], vocabulary: int) -> NDArray[np.int64]:
     """How often each token stands in rows, places of pictures and filling left out."""
-    found = np.zeros(vocabulary, np.int64)
-    for row in words:
-        np.add.at(found, np.asarray(row), 1)
-    return found
+    return np.bincount(np.fromiter(chain.from_iterable(words), np.int64), minlength=vocabulary)
 
 
 def _pictures(rows: Sequence[Telling]) -> int:
-    return len({row.group for row in rows})
+    """How many different pictures rows show."""
+    return len({row.scene for row in rows})
 
 
 def _taken(rows: Sequence[Telling], words: Sequence[Sequence[int]]) -> dict[str, Json]:

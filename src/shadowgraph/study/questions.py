@@ -32,8 +32,9 @@ class Telling:
         family: of the question, or "description".
         context: what is shown beside the picture; carries no loss.
         answer: with its leading space; carries loss.
-        scene: what the picture shows.
-        group: name of the picture; rows of one group show one picture.
+        scene: what the picture shows; rows of equal scenes show one picture.
+        group: name of the picture among those made with it. Families of an arm are made apart, so rows of one group may
+            show two scenes.
     """
 
     id: str
@@ -81,15 +82,20 @@ def require_asked(spec: StudySpec) -> None:
     Raises:
         SpecError: names the arm and what there is.
     """
-    for arm in spec.arms if spec.pictures is not None else ():
-        if spec.pictures is not None and arm.asked:
-            chosen_families(spec.pictures, arm.asked, f"arms.{arm.name}.asked")
+    if spec.pictures is None:
+        return
+    for arm in spec.arms:
+        chosen_families(spec.pictures, arm.asked, _asked_key(arm))
+
+
+def _asked_key(arm: Arm) -> str:
+    return f"arms.{arm.name}.asked"
 
 
 def shares_of(table: PictureTable, arm: Arm) -> dict[str, float]:
     """Share of an arm's rows that each family gets; they add up to 1."""
     known = list(families_of(table.scenes))
-    narrow = chosen_families(table, arm.asked, f"arms.{arm.name}.asked") if arm.asked else []
+    narrow = chosen_families(table, arm.asked, _asked_key(arm))
     share = arm.share or 0.0
     return {family: (1.0 - share) / len(known) + (share / len(narrow) if family in narrow else 0.0) for family in known}
 
@@ -113,15 +119,23 @@ def rows_of(shares: Mapping[str, float], rows: int) -> dict[str, int]:
 
 
 def fresh(seed: int, family: str, count: int) -> list[VisualItem]:
-    """Questions of one family, no two alike; more of them begin with fewer."""
+    """Questions of one family, no two alike; more of them begin with fewer.
+
+    Args:
+        seed: of the pictures; other seeds give others.
+        family: a key of `families_of`.
+        count: how many, 0 or more.
+    """
     if not count:
         return []
-    kind, scene = families_of([family.split("_", maxsplit=1)[0]])[family], family.split("_", maxsplit=1)[0]
-    abilities = [name for name in families_of([scene]).items() if name[1] == kind]
+    scene = family.split("_", maxsplit=1)[0]
+    known = families_of([scene])
+    kind = known[family]
+    alike = list(known.values()).count(kind)  # families that take turns
     found: list[VisualItem] = []
     wanted = count
     while len(found) < count:
-        items = visual_items(seed, wanted * len(abilities), kinds=[kind], scenes=[scene])
+        items = visual_items(seed, wanted * alike, kinds=[kind], scenes=[scene])
         found = [item for item in items if item.family == family]
         wanted *= 2
     return found[:count]
@@ -169,7 +183,8 @@ def base_tellings(spec: StudySpec, table: PictureTable, rows: int) -> list[Telli
     found = list(islice(cycle(_described(item) for item in pictures), described))
     for family, items in by_family.items():
         if not items:
-            raise SpecError(f"no picture is asked {family}", where="pictures.base_pictures", hint="give more of them")
+            few = f"{len(pictures)} pictures are too few: none of them is asked {family}"
+            raise SpecError(few, where="pictures.base_pictures", hint="give more of them")
         found += islice(cycle(items), even[family])
     order = keyed_uniform(seed, "rows", [f"{place} {row.id}" for place, row in enumerate(found)])
     return [row for _, row in sorted(zip(order.tolist(), found, strict=True), key=lambda pair: pair[0])]

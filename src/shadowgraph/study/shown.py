@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from shadowgraph.artifact import write_bytes
 from shadowgraph.corpus.tokens import END_ID, load_tokenizer, train_tokenizer
-from shadowgraph.errors import SpecError, require
+from shadowgraph.errors import DataError, SpecError, require
 from shadowgraph.runs.loss import Shown, evaluate_loss
 from shadowgraph.runs.recipe import LLAMA
 from shadowgraph.runs.sequences import Along
@@ -29,6 +29,7 @@ from shadowgraph.spec.pictures import VisionTable
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.arrays import load_array, save_array
 from shadowgraph.study.questions import Telling
+from shadowgraph.worlds.drawn.scene import Scene
 
 PLACE = "<image>"  # stands for a piece of a picture; the last id of the vocabulary
 SIGHT = "sight.npy"
@@ -37,9 +38,16 @@ MIDDLE = 127.5  # level that the model sees as 0
 
 
 def along_of(sequences: Path) -> Along | None:
-    """What goes along with the rows in a file; None where they show no pictures."""
+    """What goes along with the rows in a file; None where they show no pictures.
+
+    Raises:
+        DataError: only some of the files beside the rows are there, as after `pictured.drop_base_pictures`.
+    """
     files = {name: sequences.with_suffix(f".{name}.npy") for name in PARTS}
-    return Along(**files) if files["pictures"].exists() else None
+    missing = [path for path in files.values() if not path.exists()]
+    if missing and len(missing) < len(files):
+        raise DataError("missing beside rows that show pictures", where=str(missing[0]), hint="make the rows again")
+    return None if missing else Along(**files)
 
 
 def sight_of(model: Path, base: Path) -> dict[str, float]:
@@ -50,7 +58,9 @@ def sight_of(model: Path, base: Path) -> dict[str, float]:
         base: the folder of what all bases of the study share.
 
     Returns:
-        "own" with the picture that is described, "other" with that of the next row; equal where it does not look.
+        "own" with the picture that is described, "other" with that of the next row; equal where it does not look. Kinds
+        of picture take turns, so with several of them the other picture is of another kind: a gap says that the model
+        looks, and a low "own" how much it sees.
     """
     return {"own": loss_on(model, base / SIGHT), "other": loss_on(model, base / SIGHT, exchanged=True)}
 
@@ -66,6 +76,10 @@ def loss_on(model: Path, sequences: Path, first: int | None = None, *, exchanged
 
     Returns:
         −log p of the token, averaged over the tokens that carry loss.
+
+    Raises:
+        DataError: a file that goes along with the rows is missing, or no token carries loss.
+        CheckpointError: the folder holds no model.
     """
     along = along_of(sequences)
     rows = load_array(sequences)[:first]
@@ -138,30 +152,34 @@ class Writer:
         """Write rows and what goes along with them; the ids last.
 
         A row is the picture's places, a line break, the context, the answer and the end, filled up with ends that carry
-        no loss.
+        no loss. A picture is known by its scene: rows made apart may give one name to two pictures.
+
+        Args:
+            rows: N tellings.
+            path: receives (N, sequence_length) ids; the files that `along_of` finds come to lie beside it.
+            progress: told the share of pictures drawn.
 
         Raises:
-            SpecError: a row is longer than training.sequence_length.
+            SpecError: a row is longer than training.sequence_length; names the longest.
         """
         ids = np.full((len(rows), self.length), END_ID, np.int32 if self.vocabulary > 65_535 else np.uint16)
         marked = np.zeros(ids.shape, np.bool_)
         heads, tails = ([encoded.ids for encoded in self._encode(texts)] for texts in _halves(rows))
-        for place, (row, head, tail) in enumerate(zip(rows, heads, tails, strict=True)):
-            stop = len(head) + len(tail) + 1
-            if stop > self.length:
-                found = f"{self.length} tokens, and the row {row.id} has {stop}"
-                raise SpecError(found, where="training.sequence_length", hint=f"give {stop} or more")
+        stops = [len(head) + len(tail) + 1 for head, tail in zip(heads, tails, strict=True)]
+        longest = max(stops, default=0)
+        if longest > self.length:
+            found = f"{self.length} tokens, and the row {rows[stops.index(longest)].id} has {longest}"
+            raise SpecError(found, where="training.sequence_length", hint=f"give {longest} or more")
+        for place, (head, tail, stop) in enumerate(zip(heads, tails, stops, strict=True)):
             ids[place, : stop - 1] = [*head, *tail]
             marked[place, len(head) : stop] = True
-        groups = list(dict.fromkeys(row.group for row in rows))
-        scenes = {row.group: row.scene for row in rows}
-        numbers = {group: number for number, group in enumerate(groups)}
-        pictures = np.zeros((len(groups), 1, 3, self.vision.side, self.vision.side), np.uint8)
-        for number, group in enumerate(groups):
-            pictures[number, 0] = self.levels(scenes[group])
+        numbers = {scene: number for number, scene in enumerate(dict.fromkeys(row.scene for row in rows))}
+        pictures = np.zeros((len(numbers), 1, 3, self.vision.side, self.vision.side), np.uint8)
+        for scene, number in numbers.items():
+            pictures[number, 0] = self.levels(scene)
             if progress is not None:
-                progress((number + 1) / len(groups))
-        save_array(path.with_suffix(".shown.npy"), np.array([numbers[row.group] for row in rows], np.int64))
+                progress((number + 1) / len(numbers))
+        save_array(path.with_suffix(".shown.npy"), np.array([numbers[row.scene] for row in rows], np.int64))
         save_array(path.with_suffix(".pictures.npy"), pictures)
         save_array(path.with_suffix(".supervised.npy"), marked)
         save_array(path, ids)
@@ -172,7 +190,7 @@ class Writer:
         pieces = self.vision.places
         return [[*a.ids[pieces:], *b.ids, END_ID] for a, b in zip(heads, tails, strict=True)]
 
-    def levels(self, scene: Any) -> NDArray[np.uint8]:
+    def levels(self, scene: Scene) -> NDArray[np.uint8]:
         """What the processor makes of a picture, (3, side, side) levels 0 … 255."""
         from shadowgraph.worlds.drawn.draw import draw
 

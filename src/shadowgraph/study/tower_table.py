@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
+from scipy.special import ndtr
 
 from shadowgraph.identity import Json
 from shadowgraph.scores.item import ItemScore, summarise
@@ -17,10 +18,12 @@ from shadowgraph.seeds import generator
 from shadowgraph.stats.resample import cluster_bootstrap_mean
 from shadowgraph.study.contrasts import Row, asked
 from shadowgraph.study.joined import Scored
-from shadowgraph.study.readings import Read, Record, Runs, draw_values
+from shadowgraph.study.readings import Read, Record, Runs, arm_mean, draw_values
 from shadowgraph.study.towers import RANKS, TOWERS
 
 BAND = 2.0  # standard deviations of the null on either side of its mean
+MOST = 0.5  # a layer is near-static when more of its draws than this lie inside the band
+STEPS = np.linspace(-8.0, 8.0, 801)  # sds about a mean at which an integral over noise is taken
 MEASURES = ("accuracy", "bits_per_byte")
 
 
@@ -36,8 +39,9 @@ def table(runs: Runs, scores: Scored, bases: Mapping[int, Record]) -> dict[str, 
         "band": half the width of the null's band in standard deviations. "layers": per arm, tower and layer the mean
         of O2 over draws with its interval, the mean and sd of its null, the share of draws inside the null's band, for
         each effective rank, and the mean of k and relative_norm. "swings": per arm, tower and effective rank the mean
-        over draws of max − min over layers, the same of the null's means, and the layers that are near-static: inside
-        the null's band in most draws. "towers": per arm and tower the mean of k with its interval, and relative_norm.
+        over draws of max − min over layers, the same expected of the null, which is more than max − min of its means
+        (`range_of_noise`), and the layers that are near-static: inside the null's band in more than half of the draws.
+        "towers": per arm and tower the mean of k with its interval, and relative_norm.
         "contrasts": every contrast of the plan in k of each tower, and in every score. "kinds": per arm, split and
         measure the change from the base, with its interval. "sight": of the base and per arm the loss on descriptions
         of pictures that nobody saw, with their own picture and with another's, nats a token. Intervals are over draws;
@@ -99,11 +103,6 @@ def _over(runs: Runs, arm: str, label: str, read: Read) -> dict[str, Json]:
     return {"mean": fmean(values), "interval": [ends.low, ends.high] if known else None, "values": list(values)}
 
 
-def _mean(runs: Runs, arm: str, read: Read) -> float | None:
-    values = [value for value in draw_values(runs, arm, read).values() if value is not None]
-    return fmean(values) if values else None
-
-
 def _places(runs: Runs) -> list[tuple[int, str, int]]:
     """Place in the record, tower and layer of every row of a record."""
     first = runs.of(runs.arms[0])[0]["towers"]["layers"]
@@ -117,24 +116,24 @@ def _layer_rows(runs: Runs) -> list[Row]:
             ranks: dict[str, Json] = {}
             for measure in RANKS:
                 change = _over(runs, arm, f"{tower} {layer} {measure}", _layer_reader(place, measure, 0))
-                null, sd = (_mean(runs, arm, _layer_reader(place, measure, part)) for part in (1, 2))
+                null, sd = (arm_mean(runs, arm, _layer_reader(place, measure, part)) for part in (1, 2))
                 inside = _inside(runs, arm, place, measure)
                 ranks[measure] = change | {"null_mean": null, "null_sd": sd, "static": inside}
             numbers: dict[str, Json] = {
-                key: _mean(runs, arm, _layer_reader(place, key)) for key in ("k", "relative_norm")
+                key: arm_mean(runs, arm, _layer_reader(place, key)) for key in ("k", "relative_norm")
             }
             rows.append({"arm": arm, "tower": tower, "layer": layer} | ranks | numbers)
     return rows
 
 
 def _inside(runs: Runs, arm: str, place: int, measure: str) -> float | None:
-    """Share of an arm's runs whose change lies inside the null's band."""
-    held: list[bool] = []
-    for record in runs.of(arm):
-        numbers = record["towers"]["layers"][place].get(measure)
-        if numbers is not None:
-            value, mean, sd = (float(number) for number in numbers)
-            held.append(abs(value - mean) <= BAND * sd)
+    """Share of an arm's draws whose change lies inside the null's band, orders of a draw averaged; None without one."""
+    parts = (draw_values(runs, arm, _layer_reader(place, measure, part)).values() for part in range(3))
+    held = [
+        abs(value - mean) <= BAND * sd
+        for value, mean, sd in zip(*parts, strict=True)
+        if value is not None and mean is not None and sd is not None
+    ]
     return fmean(held) if held else None
 
 
@@ -144,24 +143,66 @@ def _swings(runs: Runs) -> list[Row]:
         for tower in _towers(runs):
             places = [place for place, own, _ in _places(runs) if own == tower]
             for measure in RANKS:
-                swing = _over(runs, arm, f"swing {tower} {measure}", _range_of(places, measure, 0))
+                swing = _over(runs, arm, f"swing {tower} {measure}", _range_of(places, measure))
                 inside = [_inside(runs, arm, place, measure) for place in places]
-                static = None if None in inside else sum(float(share or 0.0) > 0.5 for share in inside)
-                null: Json = _mean(runs, arm, _range_of(places, measure, 1))
+                known = [share for share in inside if share is not None]
+                static = sum(share > MOST for share in known) if len(known) == len(inside) else None
+                null: Json = arm_mean(runs, arm, _null_range_of(places, measure))
                 at: Row = {"arm": arm, "tower": tower, "measure": measure, "layers": len(places)}
                 rows.append(at | swing | {"null_swing": null, "static_layers": static})
     return rows
 
 
-def _range_of(places: Sequence[int], measure: str, part: int) -> Read:
-    """The largest less the smallest over some layers."""
+def _parts_of(record: Record, places: Sequence[int], measure: str, part: int) -> list[float] | None:
+    """One of the three numbers of an effective rank in some layers; None where a layer has none."""
+    values = [_layer_reader(place, measure, part)(record) for place in places]
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
+
+
+def _range_of(places: Sequence[int], measure: str) -> Read:
+    """The largest change less the smallest over some layers."""
 
     def read(record: Record) -> float | None:
-        values = [_layer_reader(place, measure, part)(record) for place in places]
-        known = [value for value in values if value is not None]
-        return max(known) - min(known) if len(known) == len(values) else None
+        values = _parts_of(record, places, measure, 0)
+        return None if values is None else max(values) - min(values)
 
     return read
+
+
+def _null_range_of(places: Sequence[int], measure: str) -> Read:
+    """What the largest change less the smallest over some layers comes to when all of them are noise."""
+
+    def read(record: Record) -> float | None:
+        means, sds = (_parts_of(record, places, measure, part) for part in (1, 2))
+        return None if means is None or sds is None else range_of_noise(means, sds)
+
+    return read
+
+
+def range_of_noise(means: Sequence[float], sds: Sequence[float]) -> float:
+    """Expected max − min of independent normal numbers.
+
+    E(max − min) = ∫ 1 − Π F_i(x) − Π (1 − F_i(x)) dx, F_i the distribution of the i-th. It is more than max − min of
+    the means: four layers of noise with one mean differ by 2.06 sd.
+
+    Args:
+        means: of the numbers, one or more.
+        sds: their standard deviations, 0 or more, as many.
+
+    Returns:
+        In the unit of the numbers, 0 for one number; the error is below a thousandth of the largest sd.
+    """
+    both = list(zip(means, sds, strict=True))
+    # The integrand moves near the means alone, so points lie there; without noise it steps at the mean.
+    near = [mean + sd * STEPS if sd > 0.0 else np.array([np.nextafter(mean, -np.inf), mean]) for mean, sd in both]
+    grid = np.unique(np.concatenate(near))
+    below, above = np.ones_like(grid), np.ones_like(grid)
+    for mean, sd in both:
+        sooner = ndtr((grid - mean) / sd) if sd > 0.0 else (grid >= mean).astype(np.float64)
+        later = ndtr((mean - grid) / sd) if sd > 0.0 else 1.0 - sooner
+        below, above = below * sooner, above * later
+    return float(np.trapezoid(1.0 - below - above, grid))
 
 
 def _tower_rows(runs: Runs) -> list[Row]:
@@ -169,7 +210,7 @@ def _tower_rows(runs: Runs) -> list[Row]:
     for arm in runs.arms:
         for tower in _towers(runs):
             k = _over(runs, arm, f"k {tower}", _tower_reader(tower, "k"))
-            norm: Json = _mean(runs, arm, _tower_reader(tower, "relative_norm"))
+            norm: Json = arm_mean(runs, arm, _tower_reader(tower, "relative_norm"))
             matrices = runs.of(arm)[0]["towers"]["towers"][tower]["matrices"]
             rows.append({"arm": arm, "tower": tower} | k | {"relative_norm": norm, "matrices": matrices})
     return rows
@@ -180,9 +221,13 @@ def _sight_rows(runs: Runs, bases: Mapping[int, Record]) -> list[Row]:
     first = bases[min(bases)]["sight"]
     rows: list[Row] = [{"arm": "base", "own": float(first["own"]), "other": float(first["other"])}]
     for arm in runs.arms:
-        own, other = (_mean(runs, arm, lambda record, key=key: float(record["sight"][key])) for key in ("own", "other"))
-        rows.append({"arm": arm, "own": own, "other": other})
+        read: dict[str, Json] = {key: arm_mean(runs, arm, _sight_reader(key)) for key in ("own", "other")}
+        rows.append({"arm": arm} | read)
     return rows
+
+
+def _sight_reader(key: str) -> Read:
+    return lambda record: float(record["sight"][key])
 
 
 Gains = Mapping[tuple[str, int], float]

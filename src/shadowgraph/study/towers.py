@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from statistics import fmean
 
-from shadowgraph.footprint.endpoint import concentration_of
+from shadowgraph.footprint.endpoint import LEAST_READABLE, concentration_of
 from shadowgraph.footprint.table import Footprint, MatrixRecord, Row
 from shadowgraph.identity import Json
 
@@ -38,7 +38,8 @@ def tower_reading(footprint: Footprint) -> dict[str, Json]:
         tower, layer, for each of `RANKS` [O2, mean of its null, sd of its null] or None, "relative_norm" of all block
         matrices of the layer (of the matrix in the projector), "k" of the matrix. "towers": tower → k (mean over slots
         of the mean over layers, nats), its matrices, and relative_norm of all of them. A number that cannot be had is
-        None, with its reason under "status".
+        None, with its reason under "status", of an effective rank under "<rank>_status". "status" beside a k says why
+        some matrices of its tower have none; where that is more than half of them, the tower has none.
     """
     found = [record for record in footprint.matrices if _name(record) is not None]
     changes = {(row.tensor, row.measure): row for row in footprint.rows if row.object == "O2" and row.null == NULLS[1]}
@@ -69,9 +70,14 @@ def _layers(records: Iterable[MatrixRecord]) -> dict[tuple[str, int], list[Matri
             found[name, count] = [record]
             count += 1
         else:
-            found[name, record.layer or 0].append(record)
+            found[name, _place_of(record)].append(record)
     order = list(TOWERS.values())
     return {at: found[at] for at in sorted(found, key=lambda at: (order.index(at[0]), at[1]))}
+
+
+def _place_of(record: MatrixRecord) -> int:
+    """Layer of a matrix; one outside the layers counts as layer 0, as in K."""
+    return record.layer or 0
 
 
 def _layer_row(
@@ -86,31 +92,36 @@ def _layer_row(
     if row["k"] is None:
         row["status"] = next((reading.status for reading in readings if reading.value is None), "absent")
     for measure in RANKS:
-        row[measure] = _change([changes.get((record.tensor, measure)) for record in mains])
+        row |= _change(measure, [changes.get((record.tensor, measure)) for record in mains])
     return row
 
 
-def _change(rows: list[Row | None]) -> Json:
-    """O2 beside the mean and spread of its null; None where one of them is missing."""
+def _change(measure: str, rows: list[Row | None]) -> dict[str, Json]:
+    """O2 beside the mean and spread of its null; None with the reason where one of them is missing."""
     found: list[tuple[float, float, float]] = []
     for row in rows:
         if row is None or row.value is None or row.null_mean is None or row.null_sd is None:
-            return None
+            reason = "no_null" if row is None or row.value is not None else row.status
+            return {measure: None, f"{measure}_status": reason}
         found.append((row.value, row.null_mean, row.null_sd))
-    return [fmean(column) for column in zip(*found, strict=True)] if found else None
+    if not found:
+        return {measure: None, f"{measure}_status": "absent"}
+    return {measure: [fmean(column) for column in zip(*found, strict=True)]}
 
 
 def _tower(records: list[MatrixRecord]) -> dict[str, Json]:
-    """Concentration and size of one tower's update."""
-    slots: defaultdict[str, list[float]] = defaultdict(list)
+    """Concentration, by the rule of K, and size of one tower's update."""
+    cells: defaultdict[str, defaultdict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     left: list[str] = []
     for record in records:
         reading = concentration_of(record)
         if reading.value is None:
             left.append(reading.status)
         else:
-            slots[record.role.cell].append(reading.value)
-    k = fmean(fmean(values) for values in slots.values()) if slots else None
+            cells[record.role.cell][_place_of(record)].append(reading.value)
+    readable = len(left) <= LEAST_READABLE * len(records)
+    slots = [fmean(fmean(experts) for experts in layers.values()) for layers in cells.values()]
+    k = fmean(slots) if readable else None
     found: dict[str, Json] = {"k": k, "matrices": len(records), "relative_norm": _relative_norm(records)}
     return found | ({"status": left[0]} if left else {})
 
