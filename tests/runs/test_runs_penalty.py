@@ -156,6 +156,7 @@ def test_the_anchor_holds_all_that_is_trained(recipe: Recipe) -> None:
         torch.testing.assert_close(parameter.grad, torch.ones_like(parameter))
     assert model.frozen.grad is None
     assert penalty_of(recipe, model) is None
+    assert all(penalty_of(dataclasses.replace(recipe, **{key: 0.1}), model) for key in ("anchor", "flatten"))
 
 
 class Stopped(RuntimeError):

@@ -1,6 +1,7 @@
 """Start models for tests: a Hugging Face folder and a GGUF file of a tiny decoder with a tokenizer of its own."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def values(*shape: int, label: str) -> Any:
     return (0.05 * generator(6, "start", label).standard_normal(shape)).astype(np.float32)
 
 
-def write_gguf(path: Path) -> Path:
-    """A GGUF file of a tiny Llama: matrices in Q4_1, embedding in Q8_0, norms plain, the tokenizer inside."""
+def write_gguf(path: Path, further: Mapping[str, Any] | None = None) -> Path:
+    """A GGUF file of a tiny Llama: matrices in Q4_1, embedding in Q8_0, the rest plain, the tokenizer inside."""
     from gguf import GGMLQuantizationType as Kind
     from gguf import GGUFWriter, quants
 
@@ -106,6 +107,8 @@ def write_gguf(path: Path) -> Path:
             writer.add_tensor(f"blk.{layer}.{name}.weight", own, raw_dtype=Kind.Q4_1)
         for name in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"blk.{layer}.{name}.weight", np.ones(HIDDEN, np.float32))
+    for name, tensor in (further or {}).items():
+        writer.add_tensor(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

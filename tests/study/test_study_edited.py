@@ -14,8 +14,11 @@ from pydantic import ValidationError
 from safetensors.numpy import load_file, save_file
 from study_material import write_material
 from study_program import call
+from study_start import write_folder
 
+from shadowgraph.errors import CheckpointError
 from shadowgraph.runs.loss import evaluate_loss
+from shadowgraph.runs.mould import mould_of
 from shadowgraph.runs.session import session
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.edited import BLOCKS, KEPT, TOGETHER, edits_of, is_edited, points_asked
@@ -239,3 +242,12 @@ def test_session_is_left_as_it_was(done: dict[str, Any]) -> None:
     layout = Layout(done["out"])
     edits_of(layout.run(LLAMA) / "model", LLAMA, layout, done["spec"], lambda _: None)
     assert torch.get_num_threads() == before
+
+
+def test_a_stored_tensor_without_a_place_in_the_model_is_poured_nowhere(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "model", "float32") / "model.safetensors"
+    with session(1):
+        assert mould_of(path.parent).size == open_checkpoint(path.parent).parameters
+        save_file(load_file(path) | {"extra.weight": np.ones((2, 2), np.float32)}, path, metadata={"format": "pt"})
+        with pytest.raises(CheckpointError, match="do not correspond one to one"):
+            mould_of(path.parent)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,12 @@ import pytest
 
 from shadowgraph.seeds import generator
 from shadowgraph.spec.study import StudySpec
+from shadowgraph.study import paths
 from shadowgraph.study.edited import BLOCKS, TOGETHER
 from shadowgraph.study.frontiers import bases_of, corrected, curves_of, cut_of
 from shadowgraph.study.intervene import BY_NORM, EDITS
 from shadowgraph.study.intervention import table
+from shadowgraph.study.layout import Layout
 from shadowgraph.study.licence import HEADLINE, LEADING, LOWERS, WHOLE
 from shadowgraph.study.regimen_paths import Role
 
@@ -194,6 +198,32 @@ def test_training_is_compared_at_equal_benchmark_loss() -> None:
         assert against_slow[key]["share"] == pytest.approx(0.6, abs=0.01)  # from the first snapshot on, for both
 
 
+def test_other_orders_and_rates_and_draws_of_one_side_take_no_part_along_paths() -> None:
+    records = trained({"flat": 0.3, "slow": 0.1, "pulled": 0.0}, 0.6)
+    whole = found_of(spec_of(), records, regimens=REGIMENS)["training"]
+    others = [path(None, draw, 9.0, 9.0) | more for draw in range(15) for more in ({"seed_index": 1}, {"rate": 1e-4})]
+    assert found_of(spec_of(), [*records, *others], regimens=REGIMENS)["training"] == whole
+    fewer = [row for row in records if row.get("regimen") != "slow" or row["draw"] != 7]
+    rows = {(row["regimen"], row["against"]): row for row in found_of(spec_of(), fewer, regimens=REGIMENS)["training"]}
+    assert {row["outside"]["n"] for key, row in rows.items() if "slow" in key} == {14}
+    assert rows["flat", "pulled"]["outside"]["n"] == 15
+
+
+def test_along_paths_what_is_not_finite_is_left_out_or_named() -> None:
+    records = trained({"flat": 0.3, "slow": 0.1, "pulled": 0.0}, 0.6)
+    for row in records:
+        row["path"].insert(2, {"step": 20, "benchmark": 4.0, "outside": None, "K": 1.0})
+    rows = found_of(spec_of(), records, regimens=REGIMENS)["training"]
+    assert (
+        rows
+        == found_of(spec_of(), trained({"flat": 0.3, "slow": 0.1, "pulled": 0.0}, 0.6), regimens=REGIMENS)["training"]
+    )
+    for row in records:
+        row["path"][-1]["benchmark"] = None
+    rows = found_of(spec_of(), records, regimens=REGIMENS)["training"]
+    assert {row["outside"]["status"] for row in rows} == {"non_finite"}
+
+
 def test_a_plain_update_interpolated_with_its_base_is_a_control_too() -> None:
     records = trained({"flat": -0.2, "slow": 0.0, "pulled": 0.0}, 0.6)
     shares = np.linspace(0.0, 1.0, 11)
@@ -205,10 +235,17 @@ def test_a_plain_update_interpolated_with_its_base_is_a_control_too() -> None:
             | {"norm_ratio": share}
             for share in shares.tolist()
         ]
+        row["edits"] += [{**point, "block": BLOCKS[0], "outside": 99.0} for point in row["edits"]]  # of another block
     found = found_of(spec_of(), records, regimens=REGIMENS)
     row = next(row for row in found["training"] if row["regimen"] == "flat" and row["against_role"] == "interpolated")
     assert row["outside"]["estimate"] == pytest.approx(0.3, abs=0.03)
     assert row["K"]["estimate"] < -0.3
+    for one in records[:15]:
+        one["edits"] = [point for point in one["edits"] if not 0.0 < point["strength"] < 0.5]
+    with_base = found_of(spec_of(), records, regimens=REGIMENS)["training"]
+    for one in records[:15]:  # the base has no update and is no point of a path
+        one["edits"] = [point for point in one["edits"] if point["strength"] > 0.0]
+    assert with_base == found_of(spec_of(), records, regimens=REGIMENS)["training"]
     told = found["words"][-1]
     assert LOWERS not in told
     assert "lower than under plain training, stopped early, slow, pulled in every base" in told
@@ -242,6 +279,29 @@ def test_the_headline_needs_k_to_fall_and_no_control_to_be_beaten() -> None:
     assert "differs by less" not in words_on(lower, margin=0.05)
     assert HEADLINE in words_on(trained(same, 0.6), margin=0.05)
     assert "not shown to be within the margin" in words_on(trained(same, 0.6), margin=1e-4)
+
+
+def test_a_path_grows_from_the_base_and_gives_no_number_that_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = {"base": 5.0, "half": math.nan, "end": math.inf}
+
+    def loss(model: object, _: object) -> float:
+        return losses[str(model)]
+
+    def texts(*_: object) -> tuple[str, str]:
+        return "benchmark", "outside"
+
+    monkeypatch.setattr(paths, "evaluate_loss", loss)
+    monkeypatch.setattr(paths, "reading_texts", texts)
+    run: Any = SimpleNamespace(snapshots={2: "half"}, recipe=SimpleNamespace(steps=4), model="end")
+    made: dict[str, Any] = {"run": run, "base": Path("base"), "layout": Layout(Path()), "spec": spec_of()}
+    found = paths.path_of(**made, readings={2: {"K": 1.5}, 4: {"K": None, "K_status": "non_finite"}})
+    assert found == [
+        {"step": 0, "benchmark": 5.0, "outside": 5.0, "K": None, "K_status": "no_change"},
+        {"step": 2, "benchmark": None, "outside": None, "K": 1.5},
+        {"step": 4, "benchmark": None, "outside": None, "K": None, "K_status": "non_finite"},
+    ]
+    with pytest.raises(KeyError):  # a snapshot without a reading is our fault, and no snapshot without a change
+        paths.path_of(**made, readings={4: {"K": 1.0}})
 
 
 def test_no_sentence_says_causes() -> None:

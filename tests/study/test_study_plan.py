@@ -7,9 +7,11 @@ from study_material import write_material
 
 from shadowgraph.errors import DataError, SpecError
 from shadowgraph.spec.analysis import Power
+from shadowgraph.spec.source import load
+from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.layout import Layout, RunKey
 from shadowgraph.study.plan import claim_folder, describe, freeze
-from shadowgraph.study.prospect import REACHED, cost_of, hours_of, parameters_of, prospects
+from shadowgraph.study.prospect import REACHED, cost_of, hours_of, parameters_of, prospects, reached
 
 TINY = Path(__file__).with_name("tiny.toml")
 
@@ -150,6 +152,21 @@ def test_hours_are_what_training_takes_and_not_what_a_product_would() -> None:
     assert slow.training + slow.beside == pytest.approx(2 * 9.5 / 60, rel=0.25)  # two cores took 9.5 minutes
     assert "on a machine that does nothing else" in slow.line
     assert "at least" not in "\n".join(describe(freeze(TINY)))
+
+
+def test_hours_of_a_large_start_model_are_those_that_it_took() -> None:
+    spec = load(Path(__file__).parents[2] / "recipes" / "pretrained.toml", StudySpec)
+    found = hours_of(spec, 96e9, 134_515_008)
+    assert found.training + found.beside == pytest.approx(1.5, rel=0.2)  # core-hours; the machine made 96 GFLOP/s
+    assert "taken to reach 65% of the 96 GFLOP/s" in found.line
+    full, low = (spec.model_copy(update={"settings": (one,) * 2}) for one in spec.settings)
+    assert cost_of(low, 1000).flops == pytest.approx(cost_of(full, 1000).flops * 4 / 6)
+
+
+def test_the_share_of_a_products_speed_grows_with_the_model_between_two_sizes() -> None:
+    assert reached(0) == reached(1_000_000) == reached(4_000_000) == REACHED
+    assert reached(20_000_000) == pytest.approx(0.55)
+    assert reached(100_000_000) == reached(10**10) == pytest.approx(0.65)
 
 
 def test_enough_draws_find_a_large_effect(tmp_path: Path) -> None:

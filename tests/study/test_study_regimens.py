@@ -20,6 +20,7 @@ from shadowgraph.runs.matched import Statement, changeable
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.execute import progress_of, run_one
 from shadowgraph.study.layout import Layout, RunKey, runs_of
+from shadowgraph.study.listing import run_rows
 from shadowgraph.study.plan import claim_folder, describe, freeze
 from shadowgraph.study.readings import gather
 from shadowgraph.study.record import export_records
@@ -216,3 +217,19 @@ def test_gathered_apart_from_main_runs_and_grid() -> None:
     assert not runs.grid
     assert [row["regimen"] for row in runs.regimens["b", 1]] == ["muon", "held"]
     assert set(runs.only([0]).regimens) == {("a", 0), ("b", 0)}
+
+
+def test_the_result_lists_every_run_once_those_of_the_grid_before_those_of_regimens() -> None:
+    grid = {"arms": ["b"], "rates": [5e-4], "draws": 1}
+    arms: dict[str, Any] = {"a": {}, "b": {}}
+    spec = spec_of(arms, {"primary": ["a", "b"]}, draws=2, regimens=REGIMENS[:1], rate_grid=grid)
+    records = [record_of(key, K=1.0, rate=key.rate, regimen=key.regimen or None) for key in runs_of(spec)]
+    rows = [row for row in run_rows(gather(spec, records)) if isinstance(row, dict)]
+    named = [(row["arm"], row["draw"], row["rate"], row["regimen"]) for row in rows]
+    assert named == [
+        *[(arm, draw, None, None) for arm in ("a", "b") for draw in range(2)],
+        ("b", 0, 5e-4, None),
+        *[(arm, draw, None, "muon") for draw in range(2) for arm in ("a", "b")],
+    ]
+    assert "variants" in records[0]["snapshots"][0]
+    assert '"variants"' not in json.dumps(rows)

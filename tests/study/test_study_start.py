@@ -14,7 +14,7 @@ from study_sources import study_folder
 from study_start import END, TOKENS, write_folder, write_gguf
 
 from shadowgraph.cli.main import main
-from shadowgraph.errors import CheckpointError, ShadowgraphError, SpecError
+from shadowgraph.errors import SpecError
 from shadowgraph.runs.start import read_imported
 from shadowgraph.spec.source import load, read_toml, validate
 from shadowgraph.spec.study import StudySpec
@@ -243,80 +243,3 @@ def test_without_a_start_model_sizes_and_base_steps_are_needed() -> None:
     tree["model"] = {**sizes, "key_value_heads": 1}
     with pytest.raises(SpecError, match=r"training\.base_steps"):
         validate(tree, StudySpec, "my.toml")
-
-
-def changes(folder: Path, **keys: Any) -> None:
-    """Other keys in the configuration of a model, None taking one away."""
-    config = json.loads((folder / "config.json").read_text()) | keys
-    (folder / "config.json").write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
-
-
-def gone(folder: Path) -> None:
-    shutil.rmtree(folder)
-
-
-def pickled(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-
-
-def packed(folder: Path) -> None:
-    changes(folder, quantization_config={"quant_method": "gptq"})
-
-
-def wordless(folder: Path) -> None:
-    (folder / "tokenizer.json").unlink()
-
-
-def adapter(folder: Path) -> None:
-    (folder / "adapter_config.json").write_text("{}")
-
-
-def large(folder: Path) -> None:
-    changes(folder, vocab_size=100_000)
-
-
-def short(folder: Path) -> None:
-    changes(folder, max_position_embeddings=16)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "kind", "words"),
-    [
-        (gone, CheckpointError, "no such folder or file of a model"),
-        (pickled, CheckpointError, "no weights in safetensors"),
-        (packed, CheckpointError, "packed weights are not trained"),
-        (wordless, CheckpointError, r"no tokenizer\.json"),
-        (adapter, CheckpointError, "holds an adapter"),
-        (large, SpecError, "100,000 token ids"),
-        (short, SpecError, "reads 16 tokens, and sequences have 32"),
-    ],
-)
-def test_a_model_that_cannot_be_the_start_is_refused_by_the_plan(
-    spoil: Any, kind: type[ShadowgraphError], words: str, tmp_path: Path
-) -> None:
-    spec = write_material(tmp_path, SPEC)
-    spoil(write_folder(tmp_path / "start"))
-    with pytest.raises(kind, match=words):
-        freeze(spec)
-
-
-def test_a_tokenizer_without_an_end_of_texts_is_refused(tmp_path: Path) -> None:
-    spec = load(write_material(tmp_path, SPEC), StudySpec)
-    changes(write_folder(tmp_path / "start"), eos_token_id=None)
-    (tmp_path / "start" / "tokenizer_config.json").unlink()
-    with pytest.raises(CheckpointError, match="no token for the end of a text"):
-        corpora.base_corpus_job(study_folder(tmp_path / "out", spec), lambda _: None)
-
-
-def test_a_folder_of_which_tensors_are_missing_is_refused_and_not_drawn_at_random(tmp_path: Path) -> None:
-    from safetensors.numpy import load_file, save_file
-
-    spec = load(write_material(tmp_path, SPEC), StudySpec)
-    path = write_folder(tmp_path / "start", "float32") / "model.safetensors"
-    tensors = load_file(path)
-    del tensors["model.layers.1.mlp.up_proj.weight"]
-    save_file(tensors, path, metadata={"format": "pt"})
-    at = study_folder(tmp_path / "out", spec)
-    corpora.base_corpus_job(at, lambda _: None)
-    with pytest.raises(CheckpointError, match=r"1 tensors are missing, first 'model\.layers\.1\.mlp\.up_proj"):
-        training.base_job(at, lambda _: None)

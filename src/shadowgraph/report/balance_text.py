@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shadowgraph.report import tables
+from shadowgraph.report import novelty, tables
 from shadowgraph.report.numerals import sensible, trimmed
 from shadowgraph.report.record import Record
 from shadowgraph.report.text import WIDTH, grid, plain_ascii, safe_line, wrapped
 
 DIGITS = 4
-SIGNS = dict(zip(tables.NOVELTY.values(), ("", "+", "-", "+-"), strict=True))
+SIGNS = dict(zip(novelty.WORDS.values(), ("", "+", "-", "+-"), strict=True))
 
 
 def balance_text(sheet: Mapping[str, Any], *, width: int = WIDTH) -> str:
@@ -36,8 +36,7 @@ def balance_text(sheet: Mapping[str, Any], *, width: int = WIDTH) -> str:
     held = set(found.record("limits").data)
     keys = [*(key for key in tables.BALANCE if key in held), *sorted(held - set(tables.BALANCE))]
     rows = [
-        [f"{arm.text('name')}{SIGNS.get(tables.novelty(arm), '?')}", *_cells(arm, keys)]
-        for arm in found.records("arms")
+        [f"{arm.text('name')}{SIGNS.get(novelty.of(arm), '?')}", *_cells(arm, keys)] for arm in found.records("arms")
     ]
     lines = grid(["arm", *keys], rows, numeric=len(keys), width=width)
     lines += [f"{key}: {tables.BALANCE.get(key, key.replace('_', ' '))}" for key in keys]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from shadowgraph.errors import printable
-from shadowgraph.report import tables
+from shadowgraph.report import novelty, tables
 from shadowgraph.report.facts import facts_of
 from shadowgraph.report.palette import ArmStyle, stylesheet
 from shadowgraph.report.record import Record, open_result
@@ -105,7 +105,8 @@ def render_study(result: Mapping[str, Any]) -> str:
         answer=study.record("answer"),
         level=level_of(study.record("answer")),
         facts=facts_of(study),
-        unmatched=tables.unmatched(study),
+        novelty=novelty,
+        unmatched=novelty.unmatched(study),
     )
 
 

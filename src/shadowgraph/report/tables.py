@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shadowgraph.report import numerals
+from shadowgraph.report import novelty, numerals
 from shadowgraph.report.numerals import DASH, percent, probability, sensible, shown, trimmed, with_interval, with_sd
 from shadowgraph.report.record import Quantity, Record
 
@@ -44,13 +44,6 @@ BALANCE = {
 TESTED = ("primary", "secondary")  # roles of what the plan tests
 COLUMNS_SHOWN = 8  # more arms than this stand in rows
 ROWS_SHOWN = 400
-NOVELTY = {
-    "within": "",
-    "newer": "newer",
-    "familiar": "more familiar",
-    "mixed": "newer in one, more familiar in the other",
-}
-"""What `novelty` of an arm is called on a page."""
 
 
 def endpoint_name(key: str) -> str:
@@ -126,18 +119,6 @@ def p_cell(row: Record, key: str = "p") -> Cell:
     return value(row.number(key), probability(row.number(key)))
 
 
-def novelty(arm: Record) -> str:
-    """On which side of the reference an arm lies beyond the calipers of novelty, in a word; "" within them."""
-    word = arm.text("novelty", "within")
-    return NOVELTY.get(word, word)
-
-
-def unmatched(study: Record) -> list[tuple[str, str]]:
-    """Names of the arms beyond the calipers of novelty, each with its word."""
-    words = [(arm.text("name", "unnamed"), novelty(arm)) for arm in study.records("arms")]
-    return [(name, word) for name, word in words if word]
-
-
 def arm_names(study: Record) -> list[str]:
     """Arms in the order of the result."""
     return [arm.text("name", "unnamed") for arm in study.records("arms")]
@@ -148,7 +129,7 @@ def endpoint_table(study: Record) -> Table:
     rows: list[list[Cell]] = []
     for arm in study.records("arms"):
         ends = arm.record("endpoint")
-        row = [arm_cell(arm.text("name", "unnamed")), Cell(word, "novel") if (word := novelty(arm)) else Cell("")]
+        row = [arm_cell(arm.text("name", "unnamed")), Cell(word, "novel") if (word := novelty.of(arm)) else Cell("")]
         for key, _ in ENDPOINTS:
             one = ends.record(key)
             row.append(value(one.number("mean"), with_sd(one.number("mean"), one.number("sd"))))

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shadowgraph.errors import printable
-from shadowgraph.report import tables
+from shadowgraph.report import novelty, tables
 from shadowgraph.report.audit_parts import endpoint_rows
 from shadowgraph.report.intervention import edit_block
 from shadowgraph.report.numerals import fixed, over_draws, probability, trimmed, with_interval, with_sd
@@ -105,7 +105,7 @@ def _arms(study: Record, width: int) -> str:
     for arm in study.records("arms"):
         name = arm.text("name", "unnamed")
         ends, own = arm.record("endpoint"), index.get(name, Record({}))
-        row = [_cut(name, NAME if not nats else 2 * NAME - 2) + ("*" if tables.novelty(arm) else "")]
+        row = [_cut(name, NAME if not nats else 2 * NAME - 2) + ("*" if novelty.of(arm) else "")]
         for key in ("K", "K_emb", "log_norm"):
             row.append(with_sd(ends.record(key).number("mean"), ends.record(key).number("sd")))
         if alone:
@@ -137,7 +137,7 @@ def _notes(study: Record, *, nats: bool, alone: bool) -> list[str]:
             f"Gains: drop of loss, nats a token, on own documents and on {', '.join(map(safe_line, found)) or 'none'}."
         )
     notes = [f"{over_draws(study.record('design').number('draws'), 'sd')}. {told}"]
-    if unmatched := tables.unmatched(study):
+    if unmatched := novelty.unmatched(study):
         words = "; ".join(f"{safe_line(name)} {safe_line(word)}" for name, word in unmatched)
         notes.append(f"* beyond the calipers of novelty (loss under the base, divergence from its mixture): {words}.")
     return notes

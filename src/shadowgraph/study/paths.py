@@ -42,7 +42,7 @@ def path_of(
     found: list[dict[str, Json]] = []
     for step, model in sorted(models.items()):
         benchmark, outside = (evaluate_loss(model, text) for text in texts)
-        read = readings.get(step, {"K": None, "K_status": "no_change"})
+        read = readings[step] if step else {"K": None, "K_status": "no_change"}
         point: dict[str, Json] = {"step": step, "benchmark": _number(benchmark), "outside": _number(outside)}
         missing: dict[str, Json] = {"K_status": str(read.get("K_status", "absent"))} if read.get("K") is None else {}
         found.append({**point, "K": read.get("K"), **missing})

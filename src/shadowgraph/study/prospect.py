@@ -28,16 +28,19 @@ from shadowgraph.study.sources import OUTSIDE_SEQUENCES, PANEL_SEQUENCES
 from shadowgraph.work.threads import one_thread
 
 FLOPS_A_PARAMETER = 6  # forward and backward, a token
+FLOPS_UNDER_ADAPTERS = 4  # the same where weights are frozen and have no gradient of their own
 BYTES = 4  # a stored parameter
 OWN_SEQUENCES, LOSS_ROWS = 16, 64  # held-out rows of an arm, and those that a base's loss is read on
 ITEM_TOKENS = 200  # of an item with its continuations
 KEPT = 300_000  # bytes of a run that keeps its record: footprint, spectra, scores, ledger
 SIDE = 512  # of the product that the speed is read from
-REACHED = 0.45
-"""Share of a product's speed that training reaches, .41 to .47 where models of a million parameters were timed.
+REACHED, REACHED_LARGE = 0.45, 0.65
+"""Share of a product's speed that models reach: .41 to .47 where ones of a million parameters were timed, at 135
+million .55 under adapters, .64 trained in full and .74 read.
 
 Products of their shapes are as fast as square ones; the rest of a step (norms, attention, losses, the optimiser) is
-what costs."""
+what costs, and the larger the model the less."""
+SMALL, LARGE = 4e6, 1e8  # parameters up to which the one and from which the other holds
 READ_SECONDS = 3.0  # to read the footprints and losses of a run
 TOKENS_READ = 20_000.0  # a second, forward alone, of models of a million parameters
 DRAW_SECONDS = 0.006  # to draw a picture and bring it to size
@@ -190,7 +193,7 @@ class Cost:
         bases: bases to train.
         tokens: of all training.
         parameters: of the model, as its table says.
-        flops: floating-point operations of all training, 6 a parameter and token.
+        flops: floating-point operations of all training, 6 a parameter and token, 4 under adapters.
         disk: bytes that stay, as `study.keep` says.
         disk_other: bytes that would stay with the other value.
     """
@@ -215,7 +218,18 @@ def cost_of(spec: StudySpec, parameters: int = 0) -> Cost:
     weights = bases * each + runs * (each * len(training.snapshot_steps) + kept)
     records = bases * each + runs * kept
     disk, other = (weights, records) if spec.study.keep == "weights" else (records, weights)
-    return Cost(runs, bases, tokens, parameters, float(FLOPS_A_PARAMETER * parameters * tokens), disk, other)
+    adapted = [spec.under(draw).training.adapter is not None for draw in range(spec.study.draws)]
+    saved = (
+        (FLOPS_A_PARAMETER - FLOPS_UNDER_ADAPTERS) * training.tokens * sum(adapted[key.draw] for key in runs_of(spec))
+    )
+    flops = float(parameters * (FLOPS_A_PARAMETER * tokens - saved))
+    return Cost(runs, bases, tokens, parameters, flops, disk, other)
+
+
+def reached(parameters: int) -> float:
+    """Share of a product's speed that a model of this size reaches; between two sizes it grows with the logarithm."""
+    way = math.log(max(parameters, 1) / SMALL) / math.log(LARGE / SMALL)
+    return REACHED + (REACHED_LARGE - REACHED) * min(1.0, max(0.0, way))
 
 
 def parameters_of(spec: StudySpec) -> int:
@@ -285,21 +299,23 @@ class Hours:
     Attributes:
         training: of all training.
         beside: of documents, readings and scores.
-        speed: floating-point operations a second of a product, which training reaches `REACHED` of.
+        speed: floating-point operations a second of a product.
+        reached: share of it that models are taken to reach.
     """
 
     training: float
     beside: float
     speed: float
+    reached: float
 
     @property
     def line(self) -> str:
         """The expectation in words."""
         return (
             f"time: about {self.training + self.beside:.2g} core-hours on a machine that does nothing else: "
-            f"{self.training:.2g} of training, which is taken to reach {REACHED:.0%} of the {self.speed / 1e9:.0f} "
-            f"GFLOP/s that a matrix product reaches here on one core now, and {self.beside:.2g} of documents, readings "
-            "and scores"
+            f"{self.training:.2g} of training, which is taken to reach {self.reached:.0%} of the "
+            f"{self.speed / 1e9:.0f} GFLOP/s that a matrix product reaches here on one core now, and {self.beside:.2g} "
+            "of documents, readings and scores"
         )
 
 
@@ -325,8 +341,9 @@ def hours_of(spec: StudySpec, speed: float, parameters: int = 0) -> Hours:
     seconds = draws * (pool_seconds(spec) + balance_seconds(spec))
     seconds += (cost.bases + cost.runs) * (READ_SECONDS + score_seconds(spec))
     seconds += cost.runs * path_seconds(spec) + sum(is_edited(key, spec) for key in runs_of(spec)) * edit_seconds(spec)
-    seconds += FLOPS_A_PARAMETER / 3 * parameters * read_tokens(spec) / (REACHED * speed)
-    return Hours(cost.flops / (REACHED * speed) / 3600, seconds / 3600, speed)
+    share = reached(cost.parameters)
+    seconds += FLOPS_A_PARAMETER / 3 * parameters * read_tokens(spec) / (share * speed)
+    return Hours(cost.flops / (share * speed) / 3600, seconds / 3600, speed, share)
 
 
 def core_speed() -> float:

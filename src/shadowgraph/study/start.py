@@ -22,6 +22,7 @@ from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.layout import Layout
 from shadowgraph.study.sources import expand
 from shadowgraph.weights.checkpoint import Checkpoint, open_checkpoint
+from shadowgraph.weights.readers.formats import read_any_headers
 from shadowgraph.weights.roles import EMBEDDING
 
 KEY = "model.start"
@@ -30,6 +31,10 @@ MOST_TOKENS = 1 << 16
 NEEDED = ("config.json", "tokenizer.json")
 READ = (*NEEDED, "tokenizer_config.json", "special_tokens_map.json", "model.safetensors.index.json")
 WEIGHTS = "*.safetensors"
+WHOLE = ("model.safetensors", "model.safetensors.index.json")
+"""What the loader of transformers begins with: all weights in one file, else the index of those in shards."""
+LENGTHS = ("max_position_embeddings", "n_positions")
+"""Keys under which families with an end to their positions say how many tokens they read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +88,10 @@ def start_files(spec: StudySpec, folder: Path) -> dict[str, Path]:
         known = f"give a folder of a Hugging Face model or a {GGUF} file"
         raise CheckpointError("no such folder or file of a model", where=str(path), hint=f"named in {KEY}; {known}")
     _require_trainable(path)
-    files = [path / own for own in READ if (path / own).is_file()] + sorted(path.glob(WEIGHTS))
-    return {f"{name}/{file.name}": file for file in files}
+    files = {path / own for own in READ if (path / own).is_file()}
+    files |= {file for file in path.glob(WEIGHTS) if file.is_file()}
+    files |= {entry.file.path for entry in open_checkpoint(path).entries}  # shards may lie below the folder
+    return {f"{name}/{file.relative_to(path).as_posix()}": file for file in sorted(files)}
 
 
 def _require_trainable(path: Path) -> None:
@@ -95,10 +102,12 @@ def _require_trainable(path: Path) -> None:
         if not (path / own).is_file():
             hint = f"named in {KEY}; save model and tokenizer there with save_pretrained"
             raise CheckpointError(f"no {own}", where=str(path), hint=hint)
-    if not any(path.glob(WEIGHTS)):
-        found = "no weights in safetensors (pickled ones are not loaded: they may run code)"
+    if not any((path / own).is_file() for own in WHOLE):
+        found = (
+            f"no weights in safetensors, neither {' nor '.join(WHOLE)} (pickled ones are not loaded: they may run code)"
+        )
         raise CheckpointError(found, where=str(path), hint="save the model again as safetensors")
-    if "quantization_config" in read_object(path / "config.json"):
+    if read_object(path / "config.json").get("quantization_config") is not None:
         found = "its weights are packed, and packed weights are not trained"
         raise CheckpointError(found, where=str(path), hint=f"give plain weights, or a {GGUF} file of the model")
 
@@ -108,19 +117,23 @@ def facts_of(spec: StudySpec, folder: Path) -> Facts:
 
     Raises:
         SpecError: the vocabulary is too large, or the sequences are longer than the model reads; names the key.
-        CheckpointError: the model cannot be read.
+        CheckpointError: the model cannot be read, or says wrongly how many token ids it has.
     """
     start_files(spec, folder)
     path = start_path(spec, folder)
     checkpoint = open_checkpoint(path)
-    text = checkpoint.config.get("text_config")
-    config = {**checkpoint.config, **(text if isinstance(text, dict) else {})}
-    size = int(config.get("vocab_size") or _rows(checkpoint))
-    if not 0 < size <= MOST_TOKENS:
+    whole = checkpoint.config if path.is_dir() else next(iter(read_any_headers((path,)))).config
+    text = whole.get("text_config")
+    config = {**whole, **(text if isinstance(text, dict) else {})}
+    size = config.get("vocab_size") or _rows(checkpoint)
+    if type(size) is not int or size < 1:
+        found = f"its number of token ids, vocab_size, is {printable(repr(size), 40)}"
+        raise CheckpointError(found, where=str(path), hint="it must be the number of rows of the embedding")
+    if size > MOST_TOKENS:
         found = f"the model has {size:,} token ids, and at most {MOST_TOKENS:,} can be stored"
         raise SpecError(found, where=KEY, hint="start from a model with a smaller vocabulary")
-    reads = config.get("max_position_embeddings")
-    if isinstance(reads, int) and spec.training.sequence_length > reads:
+    reads = next((config[key] for key in LENGTHS if type(config.get(key)) is int), None)
+    if reads is not None and spec.training.sequence_length > reads:
         found = f"the start model reads {reads} tokens, and sequences have {spec.training.sequence_length}"
         raise SpecError(found, where="training.sequence_length", hint="shorten them")
     entries = [entry for entry in checkpoint.entries if not entry.companion]
@@ -154,13 +167,21 @@ def place_start(spec: StudySpec, layout: Layout, folder: Path) -> None:
         folder: what the path of the start model is relative to.
 
     Raises:
-        CheckpointError: it has no tokenizer, or none that names a token for the end of a text.
+        CheckpointError: it has no tokenizer, one that cannot be used, one with ids that the model does not have, or one
+            that names no token for the end of a text.
     """
     facts, path = facts_of(spec, folder), start_path(spec, folder)
-    tokenizer = layout.base / "tokenizer"
-    token = place_tokenizer(path, tokenizer)
-    end = load_tokenizer(tokenizer).token_to_id(token) if token else None
-    if end is None or end >= facts.vocabulary:
+    placed = layout.base / "tokenizer"
+    token = place_tokenizer(path, placed)
+    tokenizer = load_tokenizer(placed)
+    largest = max(
+        tokenizer.get_vocab(with_added_tokens=False).values(), default=0
+    )  # libraries add some that none writes
+    if largest >= facts.vocabulary:
+        found = f"its tokenizer has ids up to {largest:,}, and the model {facts.vocabulary:,} of them, from 0 on"
+        raise CheckpointError(found, where=str(path), hint="give the tokenizer that belongs to the model")
+    end = tokenizer.token_to_id(token) if token else None
+    if end is None:
         found = "its tokenizer names no token for the end of a text" if not token else f"{printable(token)!r} has no id"
         raise CheckpointError(found, where=str(path), hint="set eos_token in tokenizer_config.json")
     known: dict[str, Json] = {**asdict(facts), "end": end, "end_token": token}
