@@ -17,6 +17,12 @@ from shadowgraph.report.record import Record
 from shadowgraph.report.tables import Cell, Table, effect_cell, p_cell, raw, value, words
 from shadowgraph.report.tests_text import number_of
 
+METHODS = (
+    "Intervals take the bases as they are, one part of the draws each. Whether a difference lies within the margin is "
+    "tested over all draws, bases left to differ (two one-sided t tests): a mean may have an interval inside the "
+    "margin and not be shown to lie within it."
+)
+
 
 def difference_plate(study: Record) -> Plate:
     """One panel a block, one row an edit; of training one panel an arm and endpoint, one row a regimen."""
@@ -77,13 +83,20 @@ def _differences(blocks: Sequence[Record]) -> Table:
                 words(_title(block)),
                 words(_edit_pair(row)),
                 effect_cell(row), p_cell(row), p_cell(row, "p_adjusted"), words(_of(row, block.text("draws"))),
+                words(_within(row)),
                 value(row.number("share"), percent(row.number("share").value or 0.0)),
                 *(_level(at.get(kept), row.sizes()) for kept in ("0.75", "0.5", "0.25")),
                 words(row.text("reason")),
             ])  # fmt: skip
-    columns = ["arm, block", "edit", ">difference [interval]", ">p", ">p, Holm", ">draws", ">gain shared",
-               ">at 75 % of the gain", ">at 50 %", ">at 25 %", "why there is no number"]  # fmt: skip
-    return Table(columns, rows).cut()
+    columns = ["arm, block", "edit", ">difference [interval]", ">p", ">p, Holm", ">draws", "within the margin",
+               ">gain shared", ">at 75 % of the gain", ">at 50 %", ">at 25 %", "why there is no number"]  # fmt: skip
+    return Table(columns, rows, METHODS).cut()
+
+
+def _within(row: Record) -> str:
+    """What the test of equivalence says, "" where there is no margin."""
+    margin, met = row.number("margin").value, row.flag("equivalent")
+    return "" if margin is None or met is None else f"{'yes' if met else 'not shown'}, ±{margin:g}"
 
 
 def _level(level: Record | None, draws: str) -> Cell:
