@@ -68,8 +68,17 @@ def test_every_edit_has_a_name_that_a_reader_can_follow() -> None:
 def test_what_is_of_fewer_draws_says_of_how_many() -> None:
     first, second, third, _ = cells(dict(difference_plate(study()).shown)["differences at equal benchmark loss"])
     assert (first[5], second[5], third[5]) == ("5", "4 of 5", "0 of 5")
-    assert (first[7], first[8], first[9]) == ("+0.250", "+0.125 (4 draws)", "—")
-    assert (first[6], third[10]) == ("40 %", "no ground")
+    assert (first[8], first[9], first[10]) == ("+0.250", "+0.125 (4 draws)", "—")
+    assert (first[7], third[11]) == ("40 %", "no ground")
+
+
+def test_what_lies_within_the_margin_is_said_where_there_is_one() -> None:
+    found = study()
+    edits = found.data["intervention"]["blocks"][0]["edits"]
+    edits[0] |= {"margin": 0.05, "equivalent": False}
+    edits[1] |= {"margin": 0.05, "equivalent": True}
+    shown = cells(dict(difference_plate(found).shown)["differences at equal benchmark loss"])
+    assert [line[6] for line in shown[:3]] == ["not shown, ±0.05", "yes, ±0.05", "—"]
 
 
 def test_every_curve_has_a_colour_of_its_own_and_interpolation_is_ink() -> None:
