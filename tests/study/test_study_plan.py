@@ -188,6 +188,11 @@ def test_parameters_are_those_of_the_model() -> None:
     assert parameters_of(freeze(TINY).spec) == 34_976
 
 
+def test_parameters_of_a_model_that_sees_are_those_of_the_model() -> None:
+    """414,272 as counted in the stored tensors of the base that this recipe trains."""
+    assert parameters_of(freeze(Path(__file__).parents[2] / "recipes" / "vision.toml").spec) == 414_272
+
+
 def test_first_light_keeps_its_plan() -> None:
     recipe = Path(__file__).parents[2] / "recipes" / "first-light.toml"
     assert freeze(recipe).hash == "7678be900d254713"

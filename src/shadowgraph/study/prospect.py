@@ -248,10 +248,10 @@ def parameters_of(spec: StudySpec) -> int:
 
 
 def _seeing(vision: VisionTable, hidden: int) -> int:
-    """Parameters of a tower that looks and of the projector behind it, biases and norms left out."""
-    block = 4 * vision.hidden**2 + 2 * vision.hidden * vision.intermediate
-    ends = vision.hidden * (3 * vision.patch**2 + vision.places + 2)
-    return vision.layers * block + ends + hidden * (vision.hidden + hidden)
+    """Parameters of a tower that looks and of the projector behind it, biases and norms included."""
+    block = 4 * vision.hidden**2 + 2 * vision.hidden * vision.intermediate + 9 * vision.hidden + vision.intermediate
+    ends = vision.hidden * (3 * vision.patch**2 + vision.places + 2) + 4 * vision.hidden
+    return vision.layers * block + ends + hidden * (vision.hidden + hidden) + 2 * hidden
 
 
 def score_seconds(spec: StudySpec) -> float:
