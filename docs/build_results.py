@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shadowgraph.artifact import read_object, write_bytes
 from shadowgraph.errors import printable
-from shadowgraph.report import contrasts, tables
+from shadowgraph.report import contrasts, endpoints, tables
 from shadowgraph.report.plates import Plate
 from shadowgraph.report.record import Record, open_result
 from shadowgraph.report.report import level_of, plates_of, standalone
@@ -31,6 +31,9 @@ KEPT = (
     "base*/record.json",
     "runs/*/record.json",
 )  # what a study resumes from
+DEVIATED = (
+    "What was done otherwise than planned, and what weakens this, stands under [Deviations](#deviations-from-the-plan)."
+)
 FLOWING = 3  # sentences that read well as one paragraph; more become a list
 FIRST = {"endpoints", "spectra"}  # of these figures the first panel says enough here
 
@@ -66,7 +69,7 @@ def page(name: str, study: Record, plates: Sequence[Plate], deviations: str | No
     """
     answer = study.record("answer")
     blocks = [NOTICE.format(name=name), f"# {_text(study.text('name', name))}", _text(study.text("question")),
-              _origin(name, study), *_answer(study, answer)]  # fmt: skip
+              _origin(name, study), *_answer(study, answer, deviations)]  # fmt: skip
     if tables.several(study):
         unit = study.record("design").text("unit")
         blocks += [
@@ -104,8 +107,8 @@ def _origin(name: str, study: Record) -> str:
     )
 
 
-def _answer(study: Record, answer: Record) -> list[str]:
-    """The answer, its claim level and the claims one by one."""
+def _answer(study: Record, answer: Record, deviations: str | None) -> list[str]:
+    """The answer, its claim level, where deviations stand and the claims one by one."""
     level, meaning = level_of(answer)
     told = {claim.text("sentence") for claim in answer.records("claims")} if tables.several(study) else set[str]()
     further = [_text(sentence) for sentence in answer.texts("sentences") if sentence not in told]
@@ -113,11 +116,11 @@ def _answer(study: Record, answer: Record) -> list[str]:
     said = said if said or told else "The result states no answer."
     claims = [
         f"**{_text(claim.text('name', 'unnamed'))}** ({_text(claim.text('claim_level', 'no level'))}): "
-        f"{_text(claim.text('sentence'))}"
+        f"{_text(claim.text('sentence').removeprefix(claim.text('name', 'unnamed') + ': '))}"
         for claim in answer.records("claims")
     ]
-    blocks = ["## Answer", f"**Claim level {level}**: {meaning}.", said]
-    return [blocks[0], blocks[1], _items(claims, "", safe=True), said] if tables.several(study) else blocks
+    first = ["## Answer", f"**Claim level {level}**: {meaning}.", DEVIATED if (deviations or "").strip() else ""]
+    return [*first, _items(claims, "", safe=True), said] if tables.several(study) else [*first, said]
 
 
 def _figure(name: str, plate: Plate, study: Record) -> list[str]:
@@ -139,7 +142,7 @@ def _figure(name: str, plate: Plate, study: Record) -> list[str]:
 def _numbers(study: Record) -> list[str]:
     """The tables that stand at the end of the full page, as far as the result fills them."""
     found = [
-        ("Endpoints by arm", tables.endpoint_table(study)),
+        ("Endpoints by arm", endpoints.endpoint_table(study)),
         ("Equivalence", tables.equivalence_table(study)),
         ("Asymmetry", tables.asymmetry_table(study)),
         ("Balance of the arms", tables.balance_table(study)),

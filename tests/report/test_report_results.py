@@ -107,11 +107,25 @@ def test_the_sentence_of_a_claim_is_told_once(builder: ModuleType) -> None:
     claim = result["answer"]["claims"][0]
     result["answer"]["sentences"] = [claim["sentence"], "And a further one."]
     answer = _page(builder, "benchmarks", result).split("## Answer")[1].split("##")[0]
-    assert answer.count(claim["sentence"]) == answer.count("And a further one.") == 1
+    told = claim["sentence"].removeprefix(f"{claim['name']}: ")
+    assert answer.count(f"**{claim['name']}** (L1): {told}") == answer.count("And a further one.") == 1
+    assert answer.count(claim["name"]) == 1
+
+
+def test_the_name_of_a_claim_is_told_once(builder: ModuleType) -> None:
+    result = sample.small()
+    claim = result["answer"]["claims"][0]
+    claim["sentence"] = f"{claim['name']}: not confirmed; so it is."
+    page = _page(builder, "benchmarks", result)
+    assert f"- **{claim['name']}** (L1): not confirmed; so it is." in page
 
 
 def test_deviations_stand_on_the_page(builder: ModuleType) -> None:
     page = builder.page("benchmarks", Record(sample.small()), [], "- One run was lost.\n")
+    first = page.split("## Answer")[1].strip().split("\n\n")
+    assert first[0].startswith("**Claim level")
+    assert first[1].endswith("stands under [Deviations](#deviations-from-the-plan).")
+    assert "(#deviations-from-the-plan)" not in builder.page("benchmarks", Record(sample.small()), [], None)
     assert "- One run was lost." in page
     assert "None is recorded." not in page
 

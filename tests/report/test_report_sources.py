@@ -14,11 +14,15 @@ from test_report_page import BUDGET, Page
 from test_report_page import _rendered as _sample_page  # pyright: ignore[reportPrivateUsage]
 
 from shadowgraph.report import contrasts, tables
+from shadowgraph.report.endpoints import endpoint_table
+from shadowgraph.report.figures import endpoint_plate
 from shadowgraph.report.links import link_plate
+from shadowgraph.report.maps import heat_plate
 from shadowgraph.report.palette import ARM_COLOURS
 from shadowgraph.report.plates import REST, groups_of, legend_of, styles_of
 from shadowgraph.report.record import Record
 from shadowgraph.report.report import plates_of, render_study
+from shadowgraph.report.settings import interval_words
 from shadowgraph.report.strata import label_plate
 from shadowgraph.report.tests_text import number_of
 from shadowgraph.report.text import study_table
@@ -243,6 +247,76 @@ def test_progress_and_the_rate_grid_have_panels_of_their_own() -> None:
         for shot in row["snapshots"]:
             del shot["own_loss"]
     assert len(training_plate(Record(short), styles_of(Record(short))).panels) == 2
+
+
+def test_no_dot_is_promised_where_no_p_can_be_small() -> None:
+    result = sample.study()
+    dot = "A dot marks cells"
+    assert dot in heat_plate(Record(result)).caption
+    first, *rest = result["modules"]
+    both = result | {"modules": [first | {"smallest_p": 0.25, "n": [3, 3]}, *rest]}
+    assert f"In {first['name']} no p can reach 0.05" in heat_plate(Record(both)).caption
+    blind = heat_plate(Record(result | {"modules": [first | {"smallest_p": 0.25, "n": [3, 3]}]})).caption
+    assert "no p can reach 0.05 (3 + 3 draws, smallest p 0.25)" in blind
+    assert dot not in blind
+
+
+def test_k_is_not_said_to_fall() -> None:
+    result = Record(sample.study())
+    caption = training_plate(result, styles_of(result)).caption
+    assert "K moves while a run goes on" in caption
+    assert "falls" not in caption
+
+
+def test_the_weight_of_an_exception_is_told_in_words() -> None:
+    rows = [item | {"firm": firm} for item in sample.study()["exceptions"] for firm in (True, False)]
+    told = [row[-1].text for row in contrasts.exception_table(Record({"exceptions": rows})).rows]
+    assert told == ["its interval leaves out 0", "its interval holds 0"]
+
+
+def _settings() -> dict[str, Any]:
+    """A study of two settings, K of embeddings in one of them alone."""
+    result = plain.study()
+    for arm in result["arms"]:
+        far = {"K": plain.spread([3.0, 3.2]), "K_emb": {"mean": None, "sd": None, "values": [], "status": "absent"},
+               "log_norm": plain.spread([-2.0, -2.2])}  # fmt: skip
+        arm["endpoint_by_setting"] = [
+            {"setting": "full", "held_out": False, "endpoint": arm["endpoint"]},
+            {"setting": "adapter", "held_out": True, "endpoint": far},
+        ]
+    row = result["primary"] | {"setting": "full", "smallest_p": 0.25, "n": [3, 3], "level": 0.95}
+    rows = [row | {"interval_note": "leans on differences being nearly normal; the test cannot reject at this level"}]
+    return result | {"settings": {"shown": {"setting": "full", "draws": 3}, "rows": rows, "settings": []}}
+
+
+def test_levels_of_settings_stand_apart_on_page_and_terminal() -> None:
+    study = Record(_settings())
+    table = endpoint_table(study)
+    assert table.columns[:2] == ["setting", "arm"]
+    assert [row[0].text for row in table.rows] == ["full"] * 4 + ["adapter (held out)"] * 4
+    assert [row[4].text for row in table.rows[4:]] == ["absent"] * 4
+    assert "absent" not in {row[4].text for row in table.rows[:4]}
+    assert "setting" not in endpoint_table(Record(plain.study())).columns
+    assert "adapter: aligned" in "".join(endpoint_plate(study, styles_of(study)).panels)
+    text = study_table(study.data)
+    assert max(cell_len(line) for line in text.splitlines()) <= 100
+    heading = next(line for line in text.splitlines() if line.startswith("arm "))
+    assert heading.split() == ["arm", "benchmark", "outside", "asymmetry"]
+    assert re.search(r"adapter \(held out\) +aligned +3\.10 ± 0\.14 +absent", text)
+    assert "Inside a setting of 3 draws the exact test cannot reject" in " ".join(text.split())
+
+
+def test_what_shows_one_setting_says_which() -> None:
+    study = Record(_settings())
+    told = "Of several settings only full is shown here, with its 3 draws an arm."
+    for plate in plates_of(study):
+        assert (told in plate.caption) == (plate.key in {"heatmap", "spectra"}), plate.key
+    assert tables.measure_table(study).note.startswith(told)
+    assert told in tables.Table([">x"], [[tables.Cell("1")]] * 401, told).cut().note
+    assert not tables.measure_table(Record(plain.study())).note.startswith("Of")
+    settings = next(plate for plate in plates_of(study) if plate.key == "settings")
+    assert "an interval is a t interval instead" in settings.caption
+    assert interval_words(Record({"rows": [study.record("settings").items("rows")[0] | {"smallest_p": 0.01}]})) == ""
 
 
 def test_no_machine_word_reaches_the_page() -> None:

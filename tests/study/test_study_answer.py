@@ -16,6 +16,7 @@ from shadowgraph.study.answer import (
     sentence,
 )
 from shadowgraph.study.doubts import would_change
+from shadowgraph.study.names import endpoint_in_words, endpoint_name, quantity_name
 
 FACTS: dict[str, Any] = {"shared_documents": 0.0, "base_loss": (3.0, 3.5, 7.6)}
 
@@ -138,16 +139,47 @@ def test_doubts_follow_from_numbers() -> None:
     undecided = row(0.08, 0.03, misses=[{"key": "base_loss"}])
     lost = row(None, 1.0, status="not estimable", reading="progress-matched")
     turned = row(-0.3, 0.01, endpoint="K_emb", firm=True, against=0.08)
-    found = would_change([undecided], [lost], [turned], [power], None)
+    found = would_change([undecided], [lost], [turned], [power], None, alpha=0.05)
     assert len(found) == 5
     assert "-0.020 to +0.180 holds effects below and above the smallest of interest, 0.05" in found[0]
-    assert "K_emb" in found[1]
-    assert "base_loss beyond the calipers" in found[2]
+    assert found[1] == (
+        "a - b: K of embeddings has the other sign and its interval leaves out 0; the claim holds for K as defined and "
+        "not for that reading."
+    )
+    assert "apart in loss of the base on it beyond the calipers" in found[2]
     assert "no support" in found[3]
-    assert would_change([row(0.5, 0.01)], [], [], [power], None) == [found[-1]]
+    assert would_change([row(0.5, 0.01)], [], [], [power], None, alpha=0.05) == [found[-1]]
     bare = exception_in_words(turned | {"interval": None, "firm": False})
-    assert bare == "a - b: K_emb -0.300, against +0.080, no interval"
-    assert exception_in_words(turned) == "a - b: K_emb -0.300, against +0.080, and its interval leaves out 0"
+    assert bare == "a - b: K of embeddings -0.300, against +0.080, no interval"
+    assert exception_in_words(turned) == "a - b: K of embeddings -0.300, against +0.080, and its interval leaves out 0"
+
+
+def test_no_claim_is_said_to_hold_that_was_not_confirmed() -> None:
+    turned = row(-0.3, 0.01, endpoint="K:only_o", reading="norm-matched", firm=True, against=0.08)
+    for weak in (
+        row(0.08, 0.6),
+        row(0.08, 0.03, p_adjusted=0.06),
+        row(0.08, 0.03, n=[3, 3]),
+        row(None, 0.01) | {"p": None},
+    ):
+        assert would_change([weak], [], [turned], [], None, alpha=0.05)[0] == (
+            "a - b: K of o alone, norm-matched, has the other sign and its interval leaves out 0."
+        )
+
+
+def test_tables_and_sentences_have_one_name_a_key() -> None:
+    said = {
+        "K": ("K", "K"),
+        "K_emb": ("K of embeddings", "K of embeddings"),
+        "K@10": ("K, at step 10", "K at step 10"),
+        "K:only_down": ("K, down alone", "K of down alone"),
+        "K:without_down": ("K, without down", "K without down"),
+        "K:without_first": ("K, without first", "K without the leading component"),
+        "outside_loss": ("outside loss", "outside loss"),
+    }
+    assert {key: (endpoint_name(key), endpoint_in_words(key)) for key in said} == said
+    assert quantity_name("base_loss") == "loss of the base on it"
+    assert quantity_name("of_ours") == "of ours"
 
 
 def test_of_a_primary_that_found_nothing_it_is_said_first_that_signs_mean_little() -> None:

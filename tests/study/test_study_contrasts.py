@@ -137,6 +137,7 @@ def test_modules_keep_their_place_and_are_corrected_together() -> None:
         row = modules(PAIR, runs_of({"design": design}, draws=8))
         assert row["slots"] == ["q", "down"]
         assert row["layers"] == [0, 1]
+        assert row["smallest_p"] == pytest.approx({"independent": 2 / 12870, "blocked": 2 / 256}[design])
         adjusted_p = np.array(row["p_adjusted"])
         assert adjusted_p.shape == (2, 2)
         # All four cells carry the same noise, so that joint exchanges cost nothing.

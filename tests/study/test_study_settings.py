@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -13,6 +14,7 @@ import pytest
 from study_material import write_material
 from study_program import call
 
+from shadowgraph.report.text import study_table
 from shadowgraph.study.settings import added, against
 
 pytestmark = pytest.mark.timeout(900)
@@ -94,6 +96,30 @@ def test_the_page_and_the_answer_speak_of_settings(done: dict[str, Any]) -> None
     )
 
 
+def test_levels_stand_setting_by_setting_and_maps_name_the_setting_they_show(done: dict[str, Any]) -> None:
+    result = done["result"]
+    K = {(run["arm"], run["draw"]): run["K"] for run in result["runs"]}
+    for arm in result["arms"]:
+        parts = {part["setting"]: part for part in arm["endpoint_by_setting"]}
+        assert list(parts) == ["llama", "muon", "low-rank", "gpt2"]
+        assert [name for name, part in parts.items() if part["held_out"]] == ["gpt2"]
+        for place, part in enumerate(parts.values()):
+            own = [K[arm["name"], draw] for draw in (place, place + 4)]
+            assert part["endpoint"]["K"]["values"] == pytest.approx(own)
+            assert part["endpoint"]["K"]["mean"] == pytest.approx(fmean(own))
+        assert parts["low-rank"]["endpoint"]["K_emb"]["mean"] is None
+        assert parts["llama"]["endpoint"]["K_emb"]["mean"] is not None
+    assert result["settings"]["shown"] == {"setting": "llama", "draws": 2}
+    assert result["modules"][0]["smallest_p"] == 0.5
+    page = (done["out"] / "report.html").read_text()
+    assert page.count("Of several settings only llama is shown here, with its 2 draws an arm.") == 3
+    assert "no p can reach 0.05 (2 + 2 draws, smallest p 0.50)" in page
+    assert "Inside a setting of 2 draws the exact test cannot reject, and an interval is a t interval instead" in page
+    text = study_table(result)
+    assert "by setting, below" in text
+    assert re.search(r"gpt2 \(held out\) +one +-?\d", text)
+
+
 def test_a_setting_without_an_estimate_is_said_so() -> None:
     summary = {
         "name": "a - b", "same_sign": 1, "settings": 2, "estimated": 1, "lowest": 0.1, "highest": 0.1,
@@ -111,8 +137,9 @@ def test_a_setting_of_the_other_sign_is_named() -> None:
         {"name": "a - b", "setting": name, "endpoint": "K", "reading": "unmatched", "estimate": own, "interval": ends}
         for name, own, ends in (("one", 0.2, [0.1, 0.3]), ("two", -0.1, [-0.2, -0.05]), ("three", -0.1, [-0.2, 0.1]))
     ]
+    rows[1]["interval_note"] = "leans on differences being nearly normal; the test cannot reject at this level"
     rows += [rows[1] | {"endpoint": "outside_loss"}, rows[1] | {"estimate": None}]
     assert against({"summary": [{"name": "a - b", "estimate": 0.15}], "rows": rows}) == [
-        "a - b: K in the setting two -0.100, against +0.150, and its interval leaves out 0",
+        "a - b: K in the setting two -0.100, against +0.150, and its t interval leaves out 0",
         "a - b: K in the setting three -0.100, against +0.150",
     ]

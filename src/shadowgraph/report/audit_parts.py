@@ -14,7 +14,8 @@ from markupsafe import Markup
 from shadowgraph.report.heatmap import band, bands, grid_of, small_maps
 from shadowgraph.report.numerals import shown
 from shadowgraph.report.record import Quantity, Record
-from shadowgraph.report.tables import ENDPOINTS, Cell, Table, value, words
+from shadowgraph.report.tables import Cell, Table, value, words
+from shadowgraph.study.names import ENDPOINTS
 
 FATES = {
     "passed": "good", "pass": "good", "ok": "good", "failed": "bad", "fail": "bad", "warning": "off", "warn": "off",

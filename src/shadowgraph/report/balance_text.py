@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shadowgraph.report import novelty, tables
+from shadowgraph.report import novelty
 from shadowgraph.report.numerals import sensible, trimmed
 from shadowgraph.report.record import Record
 from shadowgraph.report.text import WIDTH, grid, plain_ascii, safe_line, wrapped
+from shadowgraph.study.names import BALANCE, balance_name
 
 DIGITS = 4
 SIGNS = dict(zip(novelty.WORDS.values(), ("", "+", "-", "+-"), strict=True))
@@ -34,12 +35,12 @@ def balance_text(sheet: Mapping[str, Any], *, width: int = WIDTH) -> str:
     found = Record(sheet, "matched.json: balance")
     label = found.record("label")
     held = set(found.record("limits").data)
-    keys = [*(key for key in tables.BALANCE if key in held), *sorted(held - set(tables.BALANCE))]
+    keys = [*(key for key in BALANCE if key in held), *sorted(held - set(BALANCE))]
     rows = [
         [f"{arm.text('name')}{SIGNS.get(novelty.of(arm), '?')}", *_cells(arm, keys)] for arm in found.records("arms")
     ]
     lines = grid(["arm", *keys], rows, numeric=len(keys), width=width)
-    lines += [f"{key}: {tables.BALANCE.get(key, key.replace('_', ' '))}" for key in keys]
+    lines += [f"{key}: {balance_name(key)}" for key in keys]
     lines += _calipers(found, keys)
     if label.data:
         lines += ["", *_label(label)]

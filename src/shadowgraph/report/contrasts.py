@@ -17,7 +17,6 @@ from shadowgraph.report.tables import (
     Table,
     contrasts_of,
     effect_cell,
-    endpoint_name,
     exceptions_of,
     key_of,
     p_cell,
@@ -27,6 +26,7 @@ from shadowgraph.report.tables import (
     value,
     words,
 )
+from shadowgraph.study.names import endpoint_name
 
 READINGS = ("unmatched", "norm-matched", "norm-matched by rate", "progress-matched")
 
@@ -165,7 +165,7 @@ def _weight(item: Record) -> Cell:
     """Whether the interval of a reading of the other sign leaves out 0."""
     if item.interval() is None:
         return Cell("no interval", "open")
-    return Cell("firm", "bad") if item.flag("firm") else Cell("its interval holds 0", "open")
+    return Cell("its interval leaves out 0", "bad") if item.flag("firm") else Cell("its interval holds 0", "open")
 
 
 def power_table(study: Record) -> Table:

@@ -17,18 +17,8 @@ from shadowgraph.report.palette import ArmStyle, light
 from shadowgraph.report.plates import Plate, label
 from shadowgraph.report.record import Record
 from shadowgraph.report.svg import inline
-from shadowgraph.report.tables import (
-    Cell,
-    Table,
-    arm_cell,
-    effect_cell,
-    endpoint_name,
-    p_cell,
-    primaries_of,
-    raw,
-    value,
-    words,
-)
+from shadowgraph.report.tables import Cell, Table, arm_cell, effect_cell, p_cell, primaries_of, raw, value, words
+from shadowgraph.study.names import endpoint_name
 
 
 def dose_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:

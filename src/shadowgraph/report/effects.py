@@ -30,15 +30,14 @@ from shadowgraph.report.tables import (
     effect_name,
     effect_table,
     effects_of,
-    endpoint_name,
     exceptions_of,
     key_of,
     outside_of,
     raw,
     score_of,
     several,
-    variant_name,
 )
+from shadowgraph.study.names import endpoint_name, variant_name
 
 VARIANTS = "variants of K"  # one panel for all "K:…" and "K@…" of a primary test
 

@@ -9,6 +9,7 @@ from shadowgraph.report import tables
 from shadowgraph.report.contrasts import expectation
 from shadowgraph.report.numerals import missing, percent, probability, trimmed, with_interval
 from shadowgraph.report.record import Record
+from shadowgraph.study.names import endpoint_name
 
 Fact = tuple[str, str, str, bool]  # name, number or reason, small print, whether it is a number
 
@@ -24,7 +25,7 @@ def facts_of(study: Record) -> list[Fact]:
         primary = study.record("primary")
         asked = primary.text("endpoint"), primary.texts("arms")
         facts = [
-            _fact(row, f"Difference of {tables.endpoint_name(asked[0])}, {row.text('reading') or 'primary'}")
+            _fact(row, f"Difference of {endpoint_name(asked[0])}, {row.text('reading') or 'primary'}")
             for row in tables.effects_of(study) if (row.text("endpoint"), row.texts("arms")) == asked
         ]  # fmt: skip
     tests = study.records("equivalence")
@@ -36,7 +37,7 @@ def facts_of(study: Record) -> list[Fact]:
             margin = test.number("margin")
             width = missing(margin) if margin.value is None else f"±\u00a0{trimmed(margin.value)}"
             fate = tables.fate_of(test).text.removeprefix("equivalence ")
-            parts.append(f"{tables.endpoint_name(test.text('endpoint'))}: {fate} (margin\u00a0{width})")
+            parts.append(f"{endpoint_name(test.text('endpoint'))}: {fate} (margin\u00a0{width})")
         number = "equivalent" if all(fates) else "not shown" if False in fates else "not tested"
         facts.append((f"Equivalence, {pair}", number, "; ".join(parts), None not in fates))
     return facts

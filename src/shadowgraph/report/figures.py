@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from shadowgraph.report import draw
+from shadowgraph.report.endpoints import Level, by_setting, endpoint_table, levels
 from shadowgraph.report.numerals import fixed, sensible, trimmed
 from shadowgraph.report.palette import ARM_COLOURS, ArmStyle
 from shadowgraph.report.plates import Plate, groups_of, label, legend_of, many_arms
 from shadowgraph.report.record import Record
 from shadowgraph.report.svg import inline
-from shadowgraph.report.tables import Cell, Table, endpoint_table, raw
+from shadowgraph.report.tables import Cell, Table, one_setting, raw
 
 POINTS = 256
 
@@ -26,42 +27,46 @@ def endpoint_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
     """Every draw as a dot, for K, K_emb and the log relative norm."""
     panels: list[Markup] = []
     titles = (("K", "K, nats"), ("K_emb", "K of embeddings, nats"), ("log_norm", "log ‖D‖ / ‖W₀‖, nats"))
-    order = _order(study)
+    order, inside = _order(study), by_setting(study)
+    looks = {level.row: styles[level.name] for level in order}
     for key, title in titles:
-        drawn = {name: [item for item in ends.record(key).numbers("values") if item is not None]
-                 for name, ends in order.items()}  # fmt: skip
+        drawn = {level.row: [item for item in level.ends.record(key).numbers("values") if item is not None]
+                 for level in order}  # fmt: skip
         if any(drawn.values()):
-            panels.append(_strip(drawn, styles, f"ends-{key}", title, named=many_arms(study)))
+            panels.append(_strip(drawn, looks, f"ends-{key}", title, named=inside or many_arms(study)))
     caption = (
         "Each mark is one corpus draw, each bar the mean of its arm. k is the natural logarithm of how many times "
         "fewer directions an update uses than Gaussian noise of its shape (0.69 = half as many); K averages k over "
         "layers, then over slots. Levels mean nothing by themselves; only differences at equal base, method and "
         "tokens do. Embeddings stay out of K and are shown beside it."
     )
-    if many_arms(study):
+    if inside:
+        caption += " Rows are setting by setting; levels compare inside a setting only."
+    elif many_arms(study):
         caption += " Arms stand in groups and, inside a group, in order of K; colours name the groups."
     return Plate("endpoints", "The endpoint, draw by draw", caption, panels, endpoint_table(study), "three",
                  absent="The result holds no endpoint.")  # fmt: skip
 
 
-def _order(study: Record) -> dict[str, Record]:
-    """The endpoints by arm: as in the result, or, of many arms, by group and falling K."""
-    ends = {arm.text("name", "unnamed"): arm.record("endpoint") for arm in study.records("arms")}
-    if not many_arms(study):
-        return ends
+def _order(study: Record) -> list[Level]:
+    """The endpoints by setting and arm, by arm as in the result, or, of many arms, by group and falling K."""
+    found = levels(study)
+    if by_setting(study) or not many_arms(study):
+        return found
     groups = groups_of(study)
     place = {group: position for position, group in enumerate(legend_of(study))}
 
-    def rank(name: str) -> tuple[int, float]:
-        return place[groups[name]], -(ends[name].record("K").number("mean").value or 0.0)
+    def rank(level: Level) -> tuple[int, float]:
+        return place[groups[level.name]], -(level.ends.record("K").number("mean").value or 0.0)
 
-    return {name: ends[name] for name in sorted(ends, key=rank)}
+    return sorted(found, key=rank)
 
 
 def _strip(drawn: Mapping[str, Sequence[float]], styles: Mapping[str, ArmStyle], key: str, title: str, *,
            named: bool) -> Markup:  # fmt: skip
-    """One row an arm; of many arms the rows carry names and are set closer."""
-    tall, left = (18, 122) if named else (34, 10)
+    """One row an arm; of many arms, and of settings, the rows carry names and are set closer."""
+    longest = max(map(len, drawn))
+    tall, left = (18, 122 if longest <= 17 else 164) if named else (34, 10)
     with draw.drawing():
         figure = draw.canvas(340, 62 + tall * len(drawn))
         axes = draw.plot_area(figure, left, 28, 12, 28)
@@ -69,7 +74,7 @@ def _strip(drawn: Mapping[str, Sequence[float]], styles: Mapping[str, ArmStyle],
         for row, (name, values) in enumerate(drawn.items()):
             style = styles[name]
             if named:
-                draw.side_note(axes, label(name, 17), row)
+                draw.side_note(axes, label(name, 17 if longest <= 17 else 25), row)
             draw.dots(axes, values, [row] * len(values), style, size=6 if named else 7.5)
             if len(values) > 1:
                 mean = sum(values) / len(values)
@@ -79,7 +84,7 @@ def _strip(drawn: Mapping[str, Sequence[float]], styles: Mapping[str, ArmStyle],
         axes.set_xlim(*draw.span([item for values in drawn.values() for item in values], 0.08))
         draw.few_ticks(axes, "x")
         draw.head(axes, title, left=left - 10)
-        words = "; ".join(f"{label(name)} {_mean_text(values)}" for name, values in drawn.items())
+        words = "; ".join(f"{label(name, 25)} {_mean_text(values)}" for name, values in drawn.items())
         return inline(figure, key, f"{title} by arm, every draw", f"Mean by arm: {words}.")
 
 
@@ -105,6 +110,7 @@ def spectra_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
         "matrices and draws. The dashed grey line is Gaussian noise of the same shapes. An arm above "
         "the null at small ranks and below it at large ones has put its energy in fewer directions."
     )
+    caption = " ".join(filter(None, (caption, one_setting(study))))
     columns = [">rank fraction", *(f">{name}" for name in curves), ">Gaussian null"]
     return Plate("spectra", "The spectrum of the update", caption, panels, Table(columns, rows).cut(),
                  absent="The result holds no spectra.")  # fmt: skip

@@ -17,7 +17,8 @@ from shadowgraph.report.palette import light
 from shadowgraph.report.plates import label
 from shadowgraph.report.record import Quantity, Record
 from shadowgraph.report.svg import inline
-from shadowgraph.report.tables import endpoint_name, pair_of, variant_name
+from shadowgraph.report.tables import pair_of
+from shadowgraph.study.names import endpoint_name, variant_name
 
 CLOSE = 16  # more rows than this are set close, one line each
 

@@ -17,7 +17,8 @@ from shadowgraph.report.palette import ArmStyle, light
 from shadowgraph.report.plates import Plate
 from shadowgraph.report.record import Record
 from shadowgraph.report.svg import inline
-from shadowgraph.report.tables import Cell, Table, arm_cell, endpoint_name, p_cell, raw, value, words
+from shadowgraph.report.tables import Cell, Table, arm_cell, p_cell, raw, value, words
+from shadowgraph.study.names import endpoint_name
 
 Mark = tuple[str, float, float]  # arm, horizontal, vertical
 ALPHA = 0.05  # level where a result states none

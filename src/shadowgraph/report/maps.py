@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from shadowgraph.report.heatmap import Grid, band, bands, difference_map, grid_of, mean_of, small_maps
+from shadowgraph.report.numerals import sensible
 from shadowgraph.report.plates import Plate, groups_of, label, legend_of, many_arms
 from shadowgraph.report.record import Quantity, Record
-from shadowgraph.report.tables import Cell, Table, p_cell, primaries_of, raw, value, words
+from shadowgraph.report.tables import Cell, Table, one_setting, p_cell, primaries_of, raw, value, words
 
 SMALL_P = 0.05
 
@@ -39,7 +40,9 @@ def heat_plate(study: Record) -> Plate:
     lead = len(panels)
     if small and slots and layers:
         panels = panels + small_maps({name: band(grid) for name, grid in small.items()}, slots, rows)
-    caption = _caption(pair, tested=bool(tested), several=len(tested) > 1, arms=len(panels) > lead)
+    mapped = [row for row in study.records("modules") if row.items("estimate")] if tested else []
+    caption = _caption(pair, mapped, arms=len(panels) > lead)
+    caption += f" {alone}" if (alone := one_setting(study)) else ""
     caption += " Arms are averaged by group." if small is not grids else ""
     caption += " Neighbouring layers are averaged into bands of depth." if banded else ""
     shown = [("modules, exploratory", _module_table(study))] if tested else []
@@ -61,16 +64,15 @@ def _by_group(study: Record, grids: Mapping[str, Grid]) -> dict[str, Grid]:
     }  # fmt: skip
 
 
-def _caption(pair: Sequence[str], *, tested: bool, several: bool, arms: bool) -> str:
+def _caption(pair: Sequence[str], tested: Sequence[Record], *, arms: bool) -> str:
     tail = "Rows are layers in order of depth, columns the slots of a block. Grey with a stroke: no number."
     repeated = " Layers are repeated measures of the same runs, not samples."
     small = " Small maps: k of each arm, all on one scale." if arms else ""
     if tested:
-        which = "each primary contrast" if several else "the primary contrast"
+        which = "each primary contrast" if len(tested) > 1 else "the primary contrast"
         return (
             f"Large maps: the difference of k in {which}, warm where its first side is the more concentrated; the foot "
-            "row is the mean over layers. A dot marks cells whose p, adjusted over all cells together, is at most "
-            f"{SMALL_P}; exploratory.{small} {tail}{repeated}"
+            f"row is the mean over layers. {_marks(tested)}{small} {tail}{repeated}"
         )
     if len(pair) < 2:
         return f"Mean k over draws, by arm, on one scale. {tail}"
@@ -79,6 +81,23 @@ def _caption(pair: Sequence[str], *, tested: bool, several: bool, arms: bool) ->
         f"layers. Warm where {label(pair[0])} is the more concentrated, cool where {label(pair[1])} is.{small} "
         f"{tail}{repeated}"
     )
+
+
+def _marks(tested: Sequence[Record]) -> str:
+    """What a dot marks, and which maps can have none, for their draws are too few."""
+    blind = [row for row in tested if (row.number("smallest_p").value or 0.0) > SMALL_P]
+    told = f"A dot marks cells whose p, adjusted over all cells together, is at most {SMALL_P}; exploratory."
+    if not blind:
+        return told
+    reach = "; ".join(
+        dict.fromkeys(
+            f"{row.sizes()} draws, smallest p {sensible(row.number('smallest_p').value or 0.0, 2)}" for row in blind
+        )
+    )
+    if len(blind) == len(tested):
+        return f"No cell is marked, for with so few draws no p can reach {SMALL_P} ({reach}); exploratory."
+    names = ", ".join(row.text("name", "unnamed") for row in blind)
+    return f"{told} In {names} no p can reach {SMALL_P} with so few draws ({reach})."
 
 
 def _ends(pair: Sequence[str]) -> tuple[str, str]:

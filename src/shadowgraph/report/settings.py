@@ -12,11 +12,13 @@ from shadowgraph.report.forest import Row, forest, limits_of, row_of
 from shadowgraph.report.numerals import shown
 from shadowgraph.report.plates import Plate, label
 from shadowgraph.report.record import Record
-from shadowgraph.report.tables import Cell, Table, effect_cell, endpoint_name, p_cell, raw, value, words
+from shadowgraph.report.tables import Cell, Table, effect_cell, p_cell, raw, value, words
+from shadowgraph.study.names import endpoint_name
 
 UNMATCHED = "unmatched"
 SHOWN = ("K", "outside_loss")
 """Endpoints that have panels; the others stand in the table."""
+LEANING = ("leans on differences", "leans on means")  # how the note of a t interval begins
 _TERMS = ("anchor", "flatten")  # added to the loss
 
 
@@ -40,8 +42,28 @@ def setting_plate(study: Record) -> Plate:
         "nothing between settings, and a difference may be larger in one of them for reasons of shape alone. In "
         "colour: against the sign of all together."
     )
+    caption += f" {leaning}" if (leaning := interval_words(found)) else ""
     return Plate("settings", "Setting by setting", caption, panels, row_table(found), "stack", legend=False,
                  shown=[("what the settings are", fact_table(found))])  # fmt: skip
+
+
+def interval_words(found: Record) -> str:
+    """What the intervals inside settings of few draws rest on; "" where none of them leans on normal differences."""
+    leaning = [row for row in found.records("rows") if row.text("interval_note").startswith(LEANING) and _blind(row)]
+    if not leaning:
+        return ""
+    few = sorted({int(size) for row in leaning for size in row.numbers("n") if size is not None})
+    draws = f"{few[0]}" if len(few) == 1 else f"{few[0]} to {few[-1]}"
+    return (
+        f"Inside a setting of {draws} draws the exact test cannot reject, and an interval is a t interval instead: it "
+        "leans on differences being nearly normal, and can leave out 0 where that test cannot reject."
+    )
+
+
+def _blind(row: Record) -> bool:
+    """Whether no p of a test can reach its level."""
+    smallest, level = row.number("smallest_p").value, row.number("level").value
+    return None not in (smallest, level) and (smallest or 0.0) > 1.0 - (level or 0.0) + 1e-9
 
 
 def _group(study: Record, found: Record, summary: Record, endpoint: str) -> list[Row]:

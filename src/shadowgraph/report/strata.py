@@ -17,7 +17,8 @@ from shadowgraph.report.palette import arm_style, light
 from shadowgraph.report.plates import Plate, label
 from shadowgraph.report.record import Quantity, Record
 from shadowgraph.report.svg import inline
-from shadowgraph.report.tables import BALANCE, Cell, Table, arm_cell, effect_cell, p_cell, raw, value, words
+from shadowgraph.report.tables import Cell, Table, arm_cell, effect_cell, p_cell, raw, value, words
+from shadowgraph.study.names import quantity_name
 
 LEFT = 132
 
@@ -144,20 +145,16 @@ def _balance(found: Record) -> Markup:
             if after is not None:
                 axes.plot([after], [place], marker="o", markersize=8, color=light("ink"), clip_on=False,
                           markeredgecolor=light("paper"), markeredgewidth=0.8)  # fmt: skip
-            draw.side_note(axes, label(_name(row.text("key")), 22), place)
+            draw.side_note(axes, label(quantity_name(row.text("key")), 22), place)
         draw.head(axes, "difference of the groups, in calipers", offset=29, left=LEFT + 10)
         draw.note_under(axes, "open: before matching; filled: inside strata", left=LEFT + 10)
-        told = "; ".join(f"{_name(row.text('key'))} {_short(_scaled(row, 'before'))} to {_short(_scaled(row, 'after'))}"
-                         for row in rows)  # fmt: skip
+        told = "; ".join(f"{quantity_name(row.text('key'))} {_short(_scaled(row, 'before'))} to "
+                         f"{_short(_scaled(row, 'after'))}" for row in rows)  # fmt: skip
         return inline(figure, "label-balance", "Balance of the two groups before and after matching", f"{told}.")
 
 
 def _short(number: float | None) -> str:
     return "missing" if number is None else fixed(number, 2, sign=True)
-
-
-def _name(key: str) -> str:
-    return BALANCE.get(key, key.replace("_", " ")).split(",", maxsplit=1)[0]
 
 
 def _test(found: Record) -> Table:
@@ -189,7 +186,7 @@ def _k(quantity: Quantity) -> str:
 def _unmatched_table(found: Record) -> Table:
     rows = [
         [arm_cell(item.text("arm")), words(found.text(side)), value(item.number("K")), words(item.text("nearest")),
-         words(", ".join(_name(key) for key in item.texts("misses")))]
+         words(", ".join(quantity_name(key) for key in item.texts("misses")))]
         for side, item in _unmatched(found)
     ]  # fmt: skip
     return Table(["corpus", "group", ">K", "nearest", "beyond the caliper against it"], rows)
@@ -211,7 +208,7 @@ def _twin(found: Record) -> Table:
     ]  # fmt: skip
     limits = found.record("calipers")
     rows.append([Cell("caliper"), *(Cell("—") for _ in range(3)), *(_limit(limits, key, found) for key in keys)])
-    return Table(["corpus", "group", ">stratum", ">K", *(f">{_name(key)}" for key in keys)], rows)
+    return Table(["corpus", "group", ">stratum", ">K", *(f">{quantity_name(key)}" for key in keys)], rows)
 
 
 def _limit(limits: Record, key: str, found: Record) -> Cell:

@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shadowgraph.report import novelty, numerals
-from shadowgraph.report.numerals import DASH, percent, probability, sensible, shown, trimmed, with_interval, with_sd
+from shadowgraph.report.numerals import (
+    DASH,
+    over_draws,
+    percent,
+    probability,
+    sensible,
+    shown,
+    trimmed,
+    with_interval,
+    with_sd,
+)
 from shadowgraph.report.record import Quantity, Record
+from shadowgraph.study import names
 
-ENDPOINTS = (("K", "K"), ("K_emb", "K of embeddings"), ("log_norm", "log relative norm"))
 MEANING = {
     "composed": "items whose input is the answer of another",
     "recall": "facts asked in formats never trained",
@@ -23,33 +32,9 @@ MEANING = {
 }
 SPLITS = ("benchmark", "reformatted", "composed", "recall", "other", "retained")
 MEASURES = (("accuracy", "accuracy"), ("bits_per_byte", "bits per byte"))
-BALANCE = {
-    "base_loss": "loss of the base on it, nats a token",
-    "kl_to_base": "KL to the base's mixture, nats",
-    "unigram_entropy": "unigram entropy, nats",
-    "document_length": "document length, tokens",
-    "unique_token_share": "share of unique tokens",
-    "strata": "effective number of family x format strata",
-    "alignment": "alignment with the benchmark, nats a token",
-    "benchmark_format_share": "share in the benchmark's format",
-    "benchmark_family_share": "share from the benchmark's families",
-    "documents": "documents",
-    "tokens": "tokens",
-    "boundary_share": "documents begun for each token",
-    "sources_per_batch": "sources in a batch",
-    "effective_sources": "effective sources",
-    "conditional_entropy": "entropy of a token given the one before, nats",
-    "unique_tokens": "unique tokens",
-}
 TESTED = ("primary", "secondary")  # roles of what the plan tests
 COLUMNS_SHOWN = 8  # more arms than this stand in rows
 ROWS_SHOWN = 400
-
-
-def endpoint_name(key: str) -> str:
-    """An endpoint in words."""
-    variant = variant_name(key)
-    return f"K, {variant}" if variant else dict(ENDPOINTS).get(key, key.replace("_", " "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +69,7 @@ class Table:
         if len(self.rows) <= ROWS_SHOWN:
             return self
         text = f"First {ROWS_SHOWN} of {len(self.rows):,} rows; all of them are in result.json."
-        return Table(self.columns, self.rows[:ROWS_SHOWN], text)
+        return Table(self.columns, self.rows[:ROWS_SHOWN], f"{self.note} {text}".lstrip())
 
 
 def words(text: str) -> Cell:
@@ -124,19 +109,9 @@ def arm_names(study: Record) -> list[str]:
     return [arm.text("name", "unnamed") for arm in study.records("arms")]
 
 
-def endpoint_table(study: Record) -> Table:
-    """K, K_emb and log norm by arm, mean ± standard deviation over draws, and the number of draws."""
-    rows: list[list[Cell]] = []
-    for arm in study.records("arms"):
-        ends = arm.record("endpoint")
-        row = [arm_cell(arm.text("name", "unnamed")), Cell(word, "novel") if (word := novelty.of(arm)) else Cell("")]
-        for key, _ in ENDPOINTS:
-            one = ends.record(key)
-            row.append(value(one.number("mean"), with_sd(one.number("mean"), one.number("sd"))))
-        draws = [item for item in ends.record("K").numbers("values") if item is not None]
-        rows.append([*row, Cell(str(len(draws)))])
-    names = [f">{name}" for _, name in ENDPOINTS]
-    return Table(["arm", "", *names, ">draws"], rows, f"{numerals.over_draws(study.record('design').number('draws'))}.")
+def spread_note(study: Record) -> str:
+    """What numbers by arm are, in a sentence."""
+    return f"{over_draws(study.record('design').number('draws'))}."
 
 
 def balance_table(study: Record) -> Table:
@@ -146,13 +121,13 @@ def balance_table(study: Record) -> Table:
     """
     arms = study.records("arms")
     present = [key for arm in arms for key in arm.record("balance").data]
-    keys = [*(key for key in BALANCE if key in present), *sorted(set(present) - set(BALANCE))]
+    keys = [*(key for key in names.BALANCE if key in present), *sorted(set(present) - set(names.BALANCE))]
     cells = {arm.text("name", "unnamed"): [_balance_cell(arm, key) for key in keys] for arm in arms}
-    names = [BALANCE.get(key, key.replace("_", " ")) for key in keys]
+    columns = [names.balance_name(key) for key in keys]
     if len(arms) > COLUMNS_SHOWN:
         rows = [[arm_cell(arm), *own] for arm, own in cells.items()]
-        return Table(["arm", *(f">{name}" for name in names)], rows)
-    rows = [[Cell(name), *(own[place] for own in cells.values())] for place, name in enumerate(names)]
+        return Table(["arm", *(f">{name}" for name in columns)], rows)
+    rows = [[Cell(name), *(own[place] for own in cells.values())] for place, name in enumerate(columns)]
     return Table(["", *(f">{name}" for name in cells)], rows)
 
 
@@ -176,7 +151,7 @@ def caliper_table(study: Record) -> Table:
             rows.append([
                 arm_cell(arm.text("name", "unnamed")),
                 words(item.text("against")),
-                words(BALANCE.get(key, key.replace("_", " ")).split(",", maxsplit=1)[0]),
+                words(names.quantity_name(key)),
                 value(gap, sensible(gap.value, 2, sign=True) if gap.value is not None else None),
                 value(limit, f"± {trimmed(limit.value)}" if limit.value is not None else None),
                 fate,
@@ -272,14 +247,6 @@ def exceptions_of(study: Record) -> set[tuple[str, str, str]]:
     return {key_of(item) for item in study.records("exceptions")}
 
 
-def variant_name(endpoint: str) -> str:
-    """The name of a variant of K ("K:stable_rank", "K:only_up", "K@40"); empty for other endpoints."""
-    if endpoint.startswith("K@"):
-        return f"at step {endpoint[2:]}"
-    name = endpoint.removeprefix("K:") if endpoint.startswith("K:") else ""
-    return f"{name[5:]} alone" if name.startswith("only_") else name.replace("_", " ")
-
-
 def pair_of(effect: Record) -> str:
     """The two arms of an effect as "a − b"."""
     return " − ".join(effect.texts("arms"))
@@ -300,7 +267,7 @@ def effect_table(study: Record) -> Table:
         level = effect.number("level")
         rows.append([
             Cell(effect_name(effect), "primary" if effect.text("role") == "primary" else ""),
-            words(endpoint_name(effect.text("endpoint"))),
+            words(names.endpoint_name(effect.text("endpoint"))),
             effect_cell(effect),
             value(level, percent(level.value) if level.value is not None else None),
             p_cell(effect),
@@ -322,7 +289,7 @@ def equivalence_table(study: Record) -> Table:
         margin = test.number("margin")
         rows.append([
             words(test.text("name") or pair_of(test)),
-            words(endpoint_name(test.text("endpoint"))),
+            words(names.endpoint_name(test.text("endpoint"))),
             effect_cell(test),
             value(margin, f"± {trimmed(margin.value)}" if margin.value is not None else None),
             words(test.text("origin")),
@@ -382,7 +349,18 @@ def measure_table(study: Record) -> Table:
          value(row.number("mean")), value(row.number("null_mean"))]
         for row in study.records("measures")
     ]  # fmt: skip
-    return Table(["arm", "object", "slot", "measure", ">mean", ">null"], rows).cut()
+    return Table(["arm", "object", "slot", "measure", ">mean", ">null"], rows, one_setting(study)).cut()
+
+
+def one_setting(study: Record) -> str:
+    """Which setting maps, spectra and measures show in a study of several, in a sentence; "" where nothing says so."""
+    one = study.record("settings").record("shown")
+    name, draws = one.text("setting"), one.number("draws").value
+    if not name or draws is None:
+        return ""
+    return (
+        f"Of several settings only {name} is shown here, with its {draws:.0f} draw{'s' if draws != 1 else ''} an arm."
+    )
 
 
 def leaf_table(record: Record) -> Table:

@@ -9,6 +9,7 @@ from shadowgraph.report import tables
 from shadowgraph.report.contrasts import expectation, readings_of
 from shadowgraph.report.numerals import percent, probability, sensible, trimmed, with_interval
 from shadowgraph.report.record import Record
+from shadowgraph.report.settings import interval_words
 
 
 def test_lines(study: Record) -> list[str]:
@@ -49,7 +50,8 @@ def setting_block(study: Record) -> list[str]:
             if (row.text("endpoint"), row.text("reading")) == ("K", "unmatched")]  # fmt: skip
     lines = [f"  - {row.text('name')}, {row.text('setting')}{' (held out)' if row.flag('held_out') else ''}: "
              f"{number_of(row)}" for row in rows]  # fmt: skip
-    return ["Setting by setting:", *lines] if lines else []
+    told = interval_words(study.record("settings"))
+    return ["Setting by setting:", *lines, *([told] if told else [])] if lines else []
 
 
 def doubt_blocks(study: Record) -> list[list[str]]:

@@ -14,11 +14,13 @@ from typing import Any
 from shadowgraph.errors import printable
 from shadowgraph.report import novelty, tables
 from shadowgraph.report.audit_parts import endpoint_rows
+from shadowgraph.report.endpoints import Level, by_setting, levels
 from shadowgraph.report.intervention import edit_block
-from shadowgraph.report.numerals import fixed, over_draws, probability, trimmed, with_interval, with_sd
+from shadowgraph.report.numerals import fixed, over_draws, probability, trimmed, with_interval
 from shadowgraph.report.record import Record, open_result
 from shadowgraph.report.tests_text import doubt_blocks, setting_block, test_lines
 
+LEVELS = ("K", "K_emb", "log norm")
 WIDTH = 100
 NAME = 14
 
@@ -41,7 +43,7 @@ def study_table(result: Mapping[str, Any], *, width: int = WIDTH) -> str:
     answer = study.record("answer")
     lines = [*(safe_line(sentence) for sentence in answer.texts("sentences"))]
     lines.append(f"Claim level {safe_line(answer.text('claim_level')) or 'not stated'}.")
-    blocks = ["\n".join(lines), _arms(study, width)]
+    blocks = ["\n".join(lines), _arms(study, width), _levels(study, width)]
     blocks.append("\n".join([*map(plain_ascii, test_lines(study)), *_equivalence(study)]))
     blocks += [
         "\n".join(map(plain_ascii, block)) for block in (setting_block(study), edit_block(study), *doubt_blocks(study))
@@ -101,13 +103,13 @@ def _arms(study: Record, width: int) -> str:
     index = {row.text("arm"): row for row in study.records("asymmetry")}
     nats = tables.in_nats(study)
     alone = not nats and tables.score_of(study, "base", "benchmark", "accuracy").number("mean").value is None
+    inside = by_setting(study)
     rows: list[list[str]] = []
     for arm in study.records("arms"):
         name = arm.text("name", "unnamed")
-        ends, own = arm.record("endpoint"), index.get(name, Record({}))
+        own = index.get(name, Record({}))
         row = [_cut(name, NAME if not nats else 2 * NAME - 2) + ("*" if novelty.of(arm) else "")]
-        for key in ("K", "K_emb", "log_norm"):
-            row.append(with_sd(ends.record(key).number("mean"), ends.record(key).number("sd")))
+        row += [] if inside else [cell.text for cell in Level(arm, arm.record("endpoint")).cells()]
         if alone:
             row += [_signed(arm.record("own_loss"), "drop")]
         elif nats:
@@ -118,11 +120,26 @@ def _arms(study: Record, width: int) -> str:
         rows.append(row)
     if not nats and not alone:
         scores = [_pair(study, "base", splits) for splits in (["benchmark"], tables.outside_of(study))]
-        rows.append(["base", "", "", "", *scores, ""])
+        rows.append(["base", *([] if inside else [""] * len(LEVELS)), *scores, ""])
     behaviour = ["own gain", "outside", "asymmetry"] if nats else ["benchmark", "outside", "asymmetry"]
-    names = ["arm", "K", "K_emb", "log norm", *(["own gain"] if alone else behaviour)]
+    names = ["arm", *(() if inside else LEVELS), *(["own gain"] if alone else behaviour)]
     lines = [*grid(names, rows, numeric=len(names) - 1, width=width), *_notes(study, nats=nats, alone=alone)]
     return "\n".join(lines)
+
+
+def _levels(study: Record, width: int) -> str:
+    """The endpoints of every arm in every setting; nothing of a study without settings."""
+    if not by_setting(study):
+        return ""
+    rows = [
+        [_cut(level.place, 2 * NAME - 2), _cut(level.name, NAME), *(cell.text for cell in level.cells()),
+         str(level.draws)]
+        for level in levels(study)
+    ]  # fmt: skip
+    lines = grid(["setting", "arm", *LEVELS, "draws"], rows, numeric=len(LEVELS) + 1, width=width)
+    return "\n".join(
+        [*lines, "Mean ± sd over the draws of a setting; levels of different settings mean nothing together."]
+    )
 
 
 def _notes(study: Record, *, nats: bool, alone: bool) -> list[str]:
@@ -136,7 +153,8 @@ def _notes(study: Record, *, nats: bool, alone: bool) -> list[str]:
         told = (
             f"Gains: drop of loss, nats a token, on own documents and on {', '.join(map(safe_line, found)) or 'none'}."
         )
-    notes = [f"{over_draws(study.record('design').number('draws'), 'sd')}. {told}"]
+    spread = f"{over_draws(study.record('design').number('draws'), 'sd')}."
+    notes = [f"{'K, K_emb and log norm: by setting, below.' if by_setting(study) else spread} {told}"]
     if unmatched := novelty.unmatched(study):
         words = "; ".join(f"{safe_line(name)} {safe_line(word)}" for name, word in unmatched)
         notes.append(f"* beyond the calipers of novelty (loss under the base, divergence from its mixture): {words}.")

@@ -53,14 +53,16 @@ def training_plate(study: Record, styles: Mapping[str, ArmStyle]) -> Plate:
     if grid:
         panels.append(_rate_panel(grid, styles))
     caption = (
-        "Thin lines are draws, thick ones their mean by arm. K is a clock: it falls while a run goes on, so arms "
-        "compare only at equal length (against steps) or at equal norm of the update (against the norm, read "
-        "vertically). The two ways of matching ask different questions, and both are shown."
+        "Thin lines are draws, thick ones their mean by arm. K moves while a run goes on, so levels compare at "
+        "equal steps only (first panel), or at equal norm of the update (second panel, read vertically). The two ways "
+        "of matching ask different questions, and both are shown."
     )
     if "progress" in _present(paths):
         caption += " Progress is the third: how much an arm has learnt of its own kind of document so far."
     if grid:
         caption += " The last panel joins runs of one arm and draw at different learning rates."
+    if study.record("settings").data:
+        caption += " Means are over all settings, whose levels mean nothing against each other."
     if many_arms(study):
         caption += " Colours name the groups of arms."
     regimens = regimen_table(study)

@@ -164,15 +164,15 @@ def result_of(spec: StudySpec, evidence: Evidence) -> dict[str, Json]:
     if inside is not None:
         told |= settings.added(told, inside, primaries)
     edited = intervention.part(spec, evidence.records)
-    doubts = would_change(primaries, [row for row in rows if row["role"] == "reading"], against, strength, label)
+    matched = [row for row in rows if row["role"] == "reading"]
     words: dict[str, Json] = {
         "exceptions": [*against_in_words(against, primaries, spec.analysis.alpha), *settings.against(inside)],
-        "would_change": list(doubts),
+        "would_change": [*would_change(primaries, matched, against, strength, label, alpha=spec.analysis.alpha)],
     }
     return {
         "answer": told | intervention.added(told, edited) | words,
         "design": _design(spec),
-        "arms": list(arms),
+        "arms": [*settings.with_endpoints(every, arms)],
         "against": spec.analysis.against,
         "runs": run_rows(every),
         "primary": primaries[0],

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shadowgraph.identity import Json
+from shadowgraph.study.names import endpoint_in_words
 
 UNKNOWN = 0.9  # share of the loss of a uniform guess above which data count as unknown to the base
 FEWEST_DRAWS = 5  # below this, of draws or of matched sets of corpora, a study describes and claims at most L0
@@ -32,7 +33,7 @@ def claim_level(primary: Effect, readings: Sequence[Effect], alpha: float) -> st
     if primary["estimate"] is None or primary["p"] is None:
         return "L0"
     turned = any(row["estimate"] is not None and row["estimate"] * primary["estimate"] < 0 for row in readings)
-    return "L1" if _units(primary) >= FEWEST_DRAWS and _p(primary) <= alpha and not turned else "L0"
+    return "L1" if confirmed(primary, alpha) and not turned else "L0"
 
 
 def _p(effect: Effect) -> float:
@@ -49,6 +50,11 @@ def _units(effect: Effect) -> int:
     if effect.get("kind") == "label":
         return int(effect["n"][0])
     return int(effect.get("fewest", min(effect["n"])))
+
+
+def confirmed(primary: Effect, alpha: float) -> bool:
+    """Whether a primary test rejects on units enough, its p adjusted where it is one of several."""
+    return primary["p"] is not None and _units(primary) >= FEWEST_DRAWS and _p(primary) <= alpha
 
 
 def first_sentence(primary: Effect, alpha: float, smallest_effect: float) -> str:
@@ -197,11 +203,16 @@ def _failure(row: Effect) -> str:
     return f"{row['endpoint']} {beyond}{row['level']:.0%} interval {low:+.3f} to {high:+.3f} against ±{row['margin']:g}"
 
 
+def reading_in_words(row: Effect) -> str:
+    """What a row reads: an endpoint and, unless it is that at equal steps, at what it is matched."""
+    told = endpoint_in_words(str(row["endpoint"]))
+    return told if row["reading"] == "unmatched" else f"{told}, {row['reading']}"
+
+
 def exception_in_words(row: Effect) -> str:
     """One reading whose sign is against that of its primary test."""
     firm = ", and its interval leaves out 0" if row["firm"] else "" if row["interval"] else ", no interval"
-    reading = "" if row["reading"] == "unmatched" else f", {row['reading']}"
-    return f"{row['name']}: {row['endpoint']}{reading} {row['estimate']:+.3f}, against {row['against']:+.3f}{firm}"
+    return f"{row['name']}: {reading_in_words(row)} {row['estimate']:+.3f}, against {row['against']:+.3f}{firm}"
 
 
 def against_in_words(rows: Sequence[Effect], primaries: Sequence[Effect], alpha: float) -> list[str]:

@@ -17,6 +17,7 @@ from shadowgraph.identity import Json
 from shadowgraph.seeds import generator
 from shadowgraph.spec.analysis import Contrast
 from shadowgraph.stats.multiple import holm, westfall_young
+from shadowgraph.stats.strata import smallest_p
 from shadowgraph.study.effects import draw_differences, effect
 from shadowgraph.study.readings import (
     READINGS,
@@ -216,10 +217,12 @@ def modules(contrast: Contrast, runs: Runs) -> Row:
         inside = np.array([list(draw_differences(tables[cell].pairs).values()) for cell in whole]).T
         found = westfall_young(inside, None, stream)
         estimates, n = inside.mean(axis=0), [inside.shape[0]] * 2
+        smallest = smallest_p([(1, 1)] * inside.shape[0])
     else:
         a, b = (np.array([list(tables[cell].pairs[0][side].values()) for cell in whole]).T for side in (0, 1))
         found = westfall_young(a, b, stream)
         estimates, n = a.mean(axis=0) - b.mean(axis=0), [a.shape[0], b.shape[0]]
+        smallest = smallest_p([(a.shape[0], b.shape[0])])
     place = {cell: index for index, cell in enumerate(whole)}
 
     def grid(values: np.ndarray[Any, Any]) -> Json:
@@ -232,6 +235,7 @@ def modules(contrast: Contrast, runs: Runs) -> Row:
         "status": "ok",
         "estimate": grid(estimates),
         "p_adjusted": grid(np.asarray(found)),
+        "smallest_p": smallest,
         "n": list(n),
         "cells": len(whole),
         "method": "Westfall-Young step-down max-T over all cells, difference of means",

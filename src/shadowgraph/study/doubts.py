@@ -12,6 +12,8 @@ from typing import Any
 from shadowgraph.corpus.balance import compare
 from shadowgraph.identity import Json
 from shadowgraph.spec.analysis import Contrast
+from shadowgraph.study.answer import confirmed, reading_in_words
+from shadowgraph.study.names import quantity_name
 from shadowgraph.study.panels import balance_means
 from shadowgraph.study.readings import Runs
 
@@ -38,6 +40,8 @@ def would_change(
     exceptions: Sequence[Effect],
     powers: Sequence[Effect],
     label: Effect | None,
+    *,
+    alpha: float,
 ) -> list[str]:
     """What would change our mind, in sentences, the most telling first.
 
@@ -47,6 +51,7 @@ def would_change(
         exceptions: readings with the other sign.
         powers: the minimal detectable effect of each primary test.
         label: the test of a label, with its unmatched corpora.
+        alpha: level of the tests.
 
     Returns:
         One sentence a doubt; the last one always.
@@ -55,14 +60,14 @@ def would_change(
     power = {str(row["name"]): row for row in powers}
     for row in primaries:
         found += _undecided(row, power.get(str(row["name"])))
-    found += [
-        f"{row['name']}: {row['endpoint']} ({row['reading']}) has the other sign and its interval leaves out 0; the "
-        "claim holds for K as defined and not for that reading."
-        for row in exceptions
-        if row["firm"]
-    ]
+    held = {str(row["name"]) for row in primaries if confirmed(row, alpha)}
+    for row in exceptions:
+        if row["firm"]:
+            told = reading_in_words(row) + ("" if row["reading"] == "unmatched" else ",")
+            claim = "; the claim holds for K as defined and not for that reading" if str(row["name"]) in held else ""
+            found.append(f"{row['name']}: {told} has the other sign and its interval leaves out 0{claim}.")
     for row in primaries:
-        missed = sorted({str(item["key"]) for item in row.get("misses", ())})
+        missed = [quantity_name(key) for key in sorted({str(item["key"]) for item in row.get("misses", ())})]
         if missed:
             found.append(
                 f"{row['name']}: its arms lie apart in {', '.join(missed)} beyond the calipers; the same contrast "

@@ -150,7 +150,7 @@ def arm_tables(spec: StudySpec, records: Mapping[str, Sequence[Record]]) -> tupl
                 "novelty": novelty(found) if compared else None,
                 "balance": sheet,
                 "calipers": calipers,
-                "endpoint": {key: _endpoint_spread(rows, key) for key in ("K", "K_emb", "log_norm")},
+                "endpoint": endpoint_spreads(rows),
                 "sources": _sources(rows),
                 "draws": len({int(row["draw"]) for row in rows}),
                 "seeds": spec.study.seeds,
@@ -186,6 +186,11 @@ def _own_loss(rows: Sequence[Record]) -> Json:
         return None
     start, end = (fmean(float(loss[key]) for loss in losses) for key in ("start", "end"))
     return {"start": start, "end": end, "drop": start - end}
+
+
+def endpoint_spreads(rows: Sequence[Record]) -> dict[str, Json]:
+    """K, K of embeddings and the log norm over the draws of some records of one arm."""
+    return {key: _endpoint_spread(rows, key) for key in ("K", "K_emb", "log_norm")}
 
 
 def _endpoint_spread(rows: Sequence[Record], key: str) -> Json:

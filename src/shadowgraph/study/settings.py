@@ -13,6 +13,7 @@ from shadowgraph.identity import Json
 from shadowgraph.spec.setting import Setting
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.contrasts import Row, asked, beside, readings
+from shadowgraph.study.panels import endpoint_spreads
 from shadowgraph.study.readings import Read, Runs
 
 
@@ -35,6 +36,26 @@ def leading(spec: StudySpec) -> Setting:
     return next(setting for setting in spec.settings if not setting.held_out)
 
 
+def with_endpoints(runs: Runs, arms: Sequence[Row]) -> list[Row]:
+    """The tables of arms with the endpoints in every setting, held-out ones included; as they are without settings.
+
+    Levels of K pooled over settings would say more of the settings than of the arm.
+    """
+    spec = runs.spec
+    if not spec.settings:
+        return list(arms)
+    parts = [(setting, runs.only(spec.draws_of(setting))) for setting in spec.settings]
+    told: list[Row] = []
+    for arm in arms:
+        inside: list[Json] = [
+            {"setting": one.name, "held_out": one.held_out, "endpoint": endpoint_spreads(part.of(str(arm["name"])))}
+            for one, part in parts
+        ]
+        levels: Row = {"endpoint_by_setting": inside}
+        told.append(arm | levels)
+    return told
+
+
 def table(runs: Runs, mains: Sequence[Row], asymmetry: Read | None) -> dict[str, Json]:
     """Every contrast in every setting, the endpoints beside K with it, and a summary of each contrast.
 
@@ -47,7 +68,8 @@ def table(runs: Runs, mains: Sequence[Row], asymmetry: Read | None) -> dict[str,
         "settings": name, held_out, family, optimiser, weights of penalties above 0, rank of the adapter, learning rate,
         draws, parameters. "rows": as those of contrasts, with "setting", "held_out" and "role" = "setting". "summary":
         per contrast the number of settings seen, of those whose estimate of K has the sign of the whole, the lowest and
-        highest estimate, and what the held-out settings say.
+        highest estimate, and what the held-out settings say. "shown": the one setting that maps, spectra and measures
+        are of, and its draws.
     """
     spec = runs.spec
     rows: list[Row] = []
@@ -60,7 +82,9 @@ def table(runs: Runs, mains: Sequence[Row], asymmetry: Read | None) -> dict[str,
             of: Row = {"setting": setting.name, "held_out": setting.held_out, "role": "setting"}
             rows += [row | of for row in found]
     named = {str(row["name"]): row for row in mains}
+    one = leading(spec)
     return {
+        "shown": {"setting": one.name, "draws": len(spec.draws_of(one))},
         "settings": [_facts(runs, setting) for setting in spec.settings],
         "rows": list(rows),
         "summary": [_summary(named[contrast.name], rows) for contrast in spec.analysis.all_contrasts],
@@ -135,7 +159,8 @@ def against(inside: Mapping[str, Any] | None) -> list[str]:
         if (row["endpoint"], row["reading"]) != ("K", "unmatched") or None in (main, own) or main * own >= 0:
             continue
         ends = row["interval"]
-        firm = ", and its interval leaves out 0" if ends is not None and ends[0] * ends[1] > 0 else ""
+        kind = "t interval" if str(row.get("interval_note") or "").startswith("leans on") else "interval"
+        firm = f", and its {kind} leaves out 0" if ends is not None and ends[0] * ends[1] > 0 else ""
         found.append(f"{row['name']}: K in the setting {row['setting']} {own:+.3f}, against {main:+.3f}{firm}")
     return found
 
