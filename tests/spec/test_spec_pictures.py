@@ -38,7 +38,9 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
         ('regime = "even"', 'regime = "random"', "coverage"),
         ('asked = ["digits_read", "shapes_read"]', "", "asked"),
         ('regime = "even"', 'regime = "even"\nasked = ["reasoning"]', "asked"),
-        ('asked = ["digits_read", "shapes_read"]', 'asked = ["Digits"]', "asked"),
+        ('asked = ["digits_read", "shapes_read"]', "asked = [3]", "asked"),
+        ('family = "llava"', 'family = "llama"', 'give both family = "llava" and vision, or neither'),
+        ("vision = {", "# vision = {", 'model.family is "llava" and model.vision is not given'),
         ("[training]", "[training]\nadapter = { rank = 2, alpha = 2.0 }", "training.adapter"),
     ],
 )
@@ -48,20 +50,21 @@ def test_a_wrong_table_is_refused_by_its_key(tmp_path: Path, old: str, new: str,
     assert named in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["digits_write", "chart_read", "chart"])
+@pytest.mark.parametrize("name", ["digits_write", "chart_read", "chart", "shape_count", "shapes_counts", "Digits"])
 def test_a_family_that_no_picture_carries_is_refused_before_anything_runs(tmp_path: Path, name: str) -> None:
     path = changed(tmp_path, 'asked = ["digits_read", "shapes_read"]', f'asked = ["{name}"]')
     with pytest.raises(SpecError, match=name) as refused:
         freeze(path)
     assert "arms.perception.asked" in str(refused.value)
     assert "digits_read" in str(refused.value)
+    assert "pattern" not in str(refused.value)
 
 
 def test_pictures_belong_to_a_model_that_looks(tmp_path: Path) -> None:
     text = SPEC.read_text()
     start, stop = text.index("[pictures]"), text.index("[[arms]]")
     (tmp_path / "study.toml").write_text(text[:start] + "[pool]\ndocuments = 100\n\n" + text[stop:])
-    with pytest.raises(SpecError, match=r"\[model.vision\]"):
+    with pytest.raises(SpecError, match=r"\[model.vision\] stands without \[pictures\]: give both"):
         load(tmp_path / "study.toml", StudySpec)
 
 

@@ -103,3 +103,21 @@ def test_of_many_differences_five_are_named() -> None:
     told = differing(held, held | {"spec": {"a": [1, 2], "g": 5}, "program": "2"})
     assert told.startswith("; they differ in g (nothing there, 5 here), program (1 there, 2 here), a[2] (3 there, noth")
     assert told.endswith(" and 2 more")
+
+
+def test_ranks_that_no_matrix_has_are_refused_where_sizes_are_certain(tmp_path: Path) -> None:
+    spec = write_material(tmp_path, Path(__file__).with_name("tiny-intervention.toml"))
+    text = spec.read_text()
+    spec.write_text(text.replace("ranks = [1, 4]", "ranks = [1, 16]"))
+    assert freeze(spec).hash
+    spec.write_text(text.replace("ranks = [1, 4]", "ranks = [1, 4, 17, 400]"))
+    told = (
+        r"intervention\.ranks: asks for 17, 400 components .* no matrix inside the layers has more than 16; give ranks"
+    )
+    with pytest.raises(SpecError, match=told):
+        freeze(spec)
+    wide = spec.read_text()
+    spec.write_text(wide.replace('family = "gpt2"', 'family = "gpt2"\nhidden = 400'))
+    assert freeze(spec).hash
+    spec.write_text(wide.replace('family = "gpt2"', 'family = "deepseek_v3"'))
+    assert freeze(spec).hash

@@ -1,12 +1,16 @@
 """Records: what survives rounding, what items come back, what is refused, how records travel."""
 
 import json
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from study_program import command
 
 from shadowgraph.artifact import write_json
 from shadowgraph.errors import DataError, SpecError
@@ -27,7 +31,8 @@ from shadowgraph.study.record import (
     records_of,
     write_record,
 )
-from shadowgraph.study.seal import seal_records
+from shadowgraph.study.seal import seal_records, seal_study
+from shadowgraph.study.taking import taking_of
 
 TINY = Path(__file__).with_name("tiny.toml")
 PLAN = freeze(TINY)
@@ -156,8 +161,9 @@ def test_records_of_another_plan_or_another_proof_are_refused(tmp_path: Path) ->
         import_records(layout, spec, tmp_path / "records")
     with pytest.raises(SpecError, match="another plan"):
         export_records(layout, spec, tmp_path / "records")
+    (tmp_path / "bare").mkdir()
     with pytest.raises(SpecError, match="holds no plan"):
-        import_records(layout, spec, tmp_path / "nowhere")
+        import_records(layout, spec, tmp_path / "bare")
     (tmp_path / "records" / "plan.json").unlink()
     export_records(layout, spec, tmp_path / "records")
     write_json(layout.matched, {"statements": {"random-0": {"data": "other"}}})
@@ -168,3 +174,110 @@ def test_records_of_another_plan_or_another_proof_are_refused(tmp_path: Path) ->
     layout.matched.unlink()
     with pytest.raises(DataError, match=r"random-0.*not of the run"):
         import_records(layout, spec, tmp_path / "records")
+
+
+def exported(folder: Path) -> Path:
+    """The records of a whole study, with their digests."""
+    layout, spec = made(folder / "out")
+    export_records(layout, spec, folder / "records")
+    return folder / "records"
+
+
+def refused(spec: Path, out: Path, records: Path, *more: str) -> tuple[int, str]:
+    """Run a study over records that do not fit; what it says, and with which code it ends."""
+    words = command("study", "run", spec, "--output", out, "--records", records, *more)
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.timeout(300)
+def test_records_that_do_not_fit_leave_the_output_folder_as_it_was(tmp_path: Path) -> None:
+    records, out = exported(tmp_path), tmp_path / "fresh"
+    other = tmp_path / "other.toml"
+    other.write_text(TINY.read_text().replace("learning_rate = 1e-3", "learning_rate = 2e-3"))
+    assert other.read_text() != TINY.read_text()
+    code, said = refused(other, out, records)
+    assert code == 2
+    assert "they differ in training" in said
+    code, said = refused(TINY, out, tmp_path / "nowhere")
+    assert code == 2
+    assert "nowhere: there is no such folder" in said
+    code, said = refused(TINY, out, tmp_path)
+    assert code == 2
+    assert f"give --records {tmp_path / 'out'} or {records}" in said
+    path = records / "runs" / "random-0" / "record.json"
+    path.write_bytes(path.read_bytes()[:-20])
+    code, said = refused(TINY, out, records)
+    assert code == 3
+    assert "is not what was written" in said
+    assert not out.exists()
+    write_json(out / "plan.json", {"plan_hash": "0" * 16})
+    (out / "result.json").write_text("{}")
+    code, _ = refused(TINY, out, records, "--overwrite")
+    assert code == 3
+    assert sorted(path.name for path in out.iterdir()) == ["plan.json", "result.json"]
+
+
+def test_a_folder_of_records_is_named_when_what_holds_it_was_meant(tmp_path: Path) -> None:
+    records = exported(tmp_path / "results")
+    shutil.rmtree(tmp_path / "results" / "out")
+    (tmp_path / "results" / "plan.json").write_bytes((records / "plan.json").read_bytes())
+    for wrong, words in (
+        (tmp_path / "results", f"a folder in it does; give --records {records}"),
+        (tmp_path / "nowhere", "there is no such folder; give --records the folder"),
+        (records / "plan.json", "is a file, not a folder of records"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            taking_of(PLAN, tmp_path / "fresh", wrong)
+        assert words in str(caught.value)
+    assert not (tmp_path / "fresh").exists()
+
+
+def test_what_records_leave_to_train_is_said(tmp_path: Path) -> None:
+    records, fresh = exported(tmp_path), tmp_path / "fresh"
+    assert taking_of(PLAN, fresh, records).line == ""
+    shutil.rmtree(records / "runs" / "random-1")
+    told = (
+        "records of 7 of 8 runs; random-1 will be trained, for which its base is trained anew; "
+        "digests.json lists runs/random-1/record.json, which is not there (kept but missing)"
+    )
+    assert taking_of(PLAN, fresh, records).line == told
+    assert "anew, unless the cache holds it; " in taking_of(PLAN, fresh, records, cached=True).line
+    seal_records(records)
+    assert taking_of(PLAN, fresh, records).line == told[: told.rindex("; ")]
+    own, _ = made(tmp_path / "own", without="random-0")
+    assert taking_of(PLAN, own.root, records).line == ""
+    (own.run(runs_of(PLAN.spec)[-1]) / "record.json").unlink()
+    write_json(own.base / "run" / "_COMPLETE", {})
+    assert taking_of(PLAN, own.root, records).line == "records of 7 of 8 runs; random-1 will be trained"
+    (records / "base" / "record.json").unlink()
+    shutil.rmtree(records / "runs")
+    line = taking_of(PLAN, fresh, records).line
+    assert line.startswith("records of 0 of 8 runs; aligned-0, covering-0, repeated-0 and 5 more will be trained, for")
+    assert "which their base is trained anew; digests.json lists base/record.json, " in line
+    assert "and 5 more, which are not there" in line
+    assert not fresh.exists()
+
+
+def test_without_proof_nothing_is_taken_and_a_base_without_a_record_is_trained(tmp_path: Path) -> None:
+    records, fresh = exported(tmp_path), tmp_path / "fresh"
+    (records / "base" / "record.json").unlink()
+    line = taking_of(PLAN, fresh, records).line
+    assert line.startswith("records of 8 of 8 runs; no record of base, which will be trained anew; digests.json lists")
+    (records / "matched.json").unlink()
+    line = taking_of(PLAN, fresh, records).line
+    assert line.startswith("records of 0 of 8 runs; ")
+    assert "without matched.json, their proof, none of them is taken" in line
+
+
+def test_absent_data_are_told_only_where_records_are_missing_and_a_finished_study_takes_none(tmp_path: Path) -> None:
+    records, fresh = exported(tmp_path), tmp_path / "fresh"
+    plan = replace(PLAN, absent=DataError("no such file", where="fields.jsonl"))
+    assert taking_of(plan, fresh, records).absent is None
+    shutil.rmtree(records / "runs" / "random-1")
+    taking = taking_of(plan, fresh, records)
+    assert taking.absent is plan.absent
+    assert "random-1 would have to be trained" in taking.line
+    layout = Layout(tmp_path / "out")
+    seal_study(layout, PLAN.hash, ())
+    assert taking_of(plan, layout.root, records).line == ""

@@ -123,11 +123,14 @@ def run_command(
     from shadowgraph.study.execute import execute_study, finish
     from shadowgraph.study.layout import Layout
     from shadowgraph.study.plan import claim_folder, describe, freeze
+    from shadowgraph.study.record import require_folder
     from shadowgraph.study.seal import require_untouched
 
+    if records is not None:
+        require_folder(records)
     plan = freeze(spec, records)
-    if plan.absent is not None:
-        typer.echo(f"the data are not here; their digests are taken from {records}: {plan.absent}", err=True)
+    if records is not None:
+        _tell_records(plan, output, records, cached=cache is not None)
     claim_folder(plan, output, overwrite=overwrite)
     layout = Layout(output)
     require_untouched(layout)
@@ -146,6 +149,19 @@ def run_command(
         return
     typer.echo(study_table(_result(layout)))
     typer.echo(f"report: {layout.report.resolve()}")
+
+
+def _tell_records(plan: Any, output: Path, records: Path, *, cached: bool) -> None:
+    """Say what records leave to do, or refuse them while nothing of the output folder is touched."""
+    from shadowgraph.study.taking import taking_of
+
+    if plan.absent is not None:
+        typer.echo(f"the data are not here; their digests are taken from {records}: {plan.absent}", err=True)
+    taking = taking_of(plan, output, records, cached=cached)
+    if taking.line:
+        typer.echo(taking.line, err=True)
+    if taking.absent is not None:
+        raise taking.absent
 
 
 @study_app.command("exec")

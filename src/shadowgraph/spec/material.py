@@ -184,7 +184,11 @@ class ModelTable(Table):
         if self.start is not None:
             return self
         if (self.vision is not None) != (self.family == "llava"):
-            raise ValueError('model.vision and model.family = "llava" go together')
+            found = "is not given" if self.vision is None else "is given"
+            raise ValueError(
+                f'model.family is "{self.family}" and model.vision {found}: give both family = "llava" and vision, '
+                "or neither"
+            )
         if self.hidden % self.heads or (self.hidden // self.heads) % 2:
             raise ValueError("hidden must be an even multiple of heads")
         if self.heads % self.key_value_heads:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from shadowgraph.spec.table import Count, Share, Table
+from shadowgraph.spec.table import Count, Key, Share, Table
 
 SceneName = Literal["chart", "shapes", "listing", "digits"]
 KindName = Literal["perception", "reasoning"]
-FamilyName = Annotated[str, StringConstraints(pattern=r"^(chart|shapes|listing|digits)_[a-z]{1,20}$")]
-Asked = KindName | SceneName | FamilyName
+Asked = KindName | SceneName | Key
 """What a share of an arm may consist of: a kind of question, a kind of picture, or one family such as digits_read."""
 
 

@@ -227,7 +227,8 @@ class StudySpec(Table):
         """The rules between the pictures, the model that looks at them and training."""
         vision, table, training = self.model.vision, self.pictures, self.training
         if (vision is None) != (table is None):
-            raise ValueError("[pictures] and [model.vision] go together")
+            given, absent = ("[pictures]", "[model.vision]") if vision is None else ("[model.vision]", "[pictures]")
+            raise ValueError(f"{given} stands without {absent}: give both or neither")
         if vision is None or table is None:
             return
         if vision.places >= training.sequence_length:

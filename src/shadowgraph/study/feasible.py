@@ -1,7 +1,7 @@
 """What of a plan over sources can be known to fail before anything runs.
 
-Here live: adapters and dresses by name, an adapter held against the first row of each file, picks, and texts that are
-shorter than the tokens asked of them.
+Here live: adapters and dresses by name, an adapter held against the first row of each file, picks, texts that are
+shorter than the tokens asked of them, and edits that take more components than any matrix has.
 Not here: files that are absent (`sources`), and faults that only reading everything can find.
 """
 
@@ -19,7 +19,7 @@ from shadowgraph.corpus.readers.lines import open_lines
 from shadowgraph.corpus.readers.records import read_records
 from shadowgraph.errors import DataError, SpecError, printable
 from shadowgraph.scores.exam import ASKED, ORIGINAL
-from shadowgraph.spec.material import Arm, ScoreSource, SourceTable
+from shadowgraph.spec.material import Arm, ModelTable, ScoreSource, SourceTable
 from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.rotation import known_sources, sources_of
 from shadowgraph.study.sources import expand
@@ -27,6 +27,8 @@ from shadowgraph.study.sources import expand
 BLOCK = 1 << 20
 ROW_BYTES = 10
 """Bytes of a row beside its text, a safe low figure: a template adds its own words at most once for each so many."""
+BY_WIDTH = frozenset({"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "gemma3_text", "gpt2", "gpt_neox", "mamba2"})
+"""Families in which every matrix inside the layers has the width of the model on one side."""
 WHOLE = ("even", "blend")
 """Regimes that take a stated share of every source."""
 
@@ -39,10 +41,12 @@ def require_feasible(spec: StudySpec, folder: Path) -> None:
         folder: what its paths are relative to.
 
     Raises:
-        SpecError: an unknown adapter or dress, or an arm that picks more sources than can take turns; names the key.
+        SpecError: an unknown adapter or dress, an arm that picks more sources than can take turns, or a rank that no
+            matrix has; names the key.
         DataError: a file whose first row the adapter cannot read, or a source with fewer characters than the tokens
             that an arm or a base takes of it; names the file, and the source and key.
     """
+    _check_ranks(spec)
     for source in spec.sources:
         if source.adapter is not None:
             _check_adapter(source, source.adapter, f"sources {source.name!r}", folder)
@@ -57,6 +61,27 @@ def require_feasible(spec: StudySpec, folder: Path) -> None:
     for source in spec.sources:
         tokens, taker = wanted.get(source.name, (0, ""))
         _check_size(source, tokens, taker, folder)
+
+
+def _check_ranks(spec: StudySpec) -> None:
+    """Refuse ranks of an intervention above the smaller side of every matrix inside the layers of every model.
+
+    Only where the sizes are certain from the file: of other families, and of a start model, nothing is said.
+    """
+    models = [spec.under(draw).model for draw in range(spec.study.draws)]
+    if spec.intervention is None or any(one.start or one.family not in BY_WIDTH or _resized(one) for one in models):
+        return
+    largest = max(model.hidden for model in models)
+    above = [str(rank) for rank in spec.intervention.ranks if rank > largest]
+    if above:
+        found = f"asks for {', '.join(above)} components of a matrix, and no matrix inside the layers has more than"
+        hint = f"give ranks up to {largest}, the width model.hidden, or a wider model"
+        raise SpecError(f"{found} {largest}", where="intervention.ranks", hint=hint)
+
+
+def _resized(model: ModelTable) -> bool:
+    """Whether the width of a model is given beside its table."""
+    return not {"hidden_size", "n_embd"}.isdisjoint(model.settings)
 
 
 def _check_adapter(table: SourceTable | ScoreSource, name: str, place: str, folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from shadowgraph.errors import SpecError
+from shadowgraph.errors import SpecError, printable
 from shadowgraph.seeds import derive, keyed_uniform
 from shadowgraph.spec.material import Arm
 from shadowgraph.spec.pictures import PictureTable
@@ -68,7 +68,7 @@ def chosen_families(table: PictureTable, asked: Sequence[str], where: str) -> li
         meant = [family for family, kind in known.items() if name in (kind, family, family.split("_")[0])]
         if not meant:
             raise SpecError(
-                f"{name!r} is asked of no picture of this study",
+                f"{printable(name)!r} is asked of no picture of this study",
                 where=where,
                 hint=f"choose from {', '.join((*KINDS, *table.scenes, *known))}",
             )

@@ -25,7 +25,7 @@ from shadowgraph.spec.study import StudySpec
 from shadowgraph.study.differing import differing
 from shadowgraph.study.layout import Layout, runs_of
 from shadowgraph.study.roster import ROSTER, Asked, read_roster, write_roster
-from shadowgraph.study.seal import require_sealed, seal_records
+from shadowgraph.study.seal import MANIFEST, require_sealed, seal_records
 
 SCHEMA = "1.1"
 DIGITS = 9
@@ -33,6 +33,8 @@ FEWER = {"items": 7, "measures": 5}
 """Significant digits of what stands under other keys."""
 WHOLE = frozenset({"K", "K_emb", "log_norm"})
 """Numbers that are not rounded."""
+SHOWN = 3
+"""Folders that a refusal names."""
 RESULT_DIGITS = 12
 """Significant digits of a result: what lies beyond them differs between kinds of processors."""
 AGREES = 1e-6
@@ -159,6 +161,73 @@ def export_records(layout: Layout, spec: StudySpec, into: Path) -> int:
     return count
 
 
+def require_folder(source: Path) -> None:
+    """Refuse what can be no folder of records, and name the folders inside it that can.
+
+    Raises:
+        SpecError: there is no such folder, or the records lie in a folder of it.
+    """
+    if not source.is_dir():
+        found = "is a file, not a folder of records" if source.exists() else "there is no such folder"
+        raise SpecError(
+            found, where=str(source), hint="give --records the folder that `shadowgraph study records` wrote"
+        )
+    if not any((source / name).exists() for name in (MANIFEST, "_COMPLETE")):
+        inner = [str(path.parent) for path in sorted(source.glob("*/plan.json"))]
+        if inner:
+            hint = f"give --records {' or '.join(inner[:SHOWN])}"
+            raise SpecError("holds no records itself, and a folder in it does", where=str(source), hint=hint)
+
+
+def is_of(layout: Layout, plan_hash: str) -> bool:
+    """Whether a folder is a study's of this plan already."""
+    return layout.plan.exists() and read_object(layout.plan).get("plan_hash") == plan_hash
+
+
+def require_records(own: Mapping[str, Any], layout: Layout, spec: StudySpec, source: Path) -> list[str]:
+    """Hold a folder of records against a plan, and against what the study's folder holds of it; nothing is written.
+
+    Args:
+        own: the plan, as `plan.json` holds it.
+        layout: the study's folder; it need not be there, and what it holds of another plan is no matter.
+        spec: the specification of the plan.
+        source: a folder written by `export_records`, or any finished study's; either holds digests of its files.
+
+    Returns:
+        Names of the files to take; none where the folder holds no proof that runs are matched.
+
+    Raises:
+        SpecError: there is no such folder, or it holds another plan, or none.
+        DataError: a file is not what was written or has no digest there, a record is malformed, or is not of the run
+            that was proven matched, here or there.
+    """
+    require_folder(source)
+    there = read_object(source / "plan.json") if (source / "plan.json").exists() else {}
+    held = there.get("plan_hash")
+    if held != own["plan_hash"]:
+        found = "no plan" if held is None else f"the plan {held}"
+        apart = "" if held is None else differing(there, own)
+        found = f"holds {found}, and this is the plan {own['plan_hash']}{apart}"
+        raise SpecError(found, where=str(source), hint="name another one")
+    names = [name for name in travelling(layout, spec) if (source / name).exists()]
+    require_sealed(source, ("plan.json", *names))
+    if not (source / "matched.json").exists():
+        return []
+    statements = read_object(source / "matched.json")["statements"]
+    proven = is_of(layout, own["plan_hash"]) and layout.matched.exists()
+    if proven and read_object(layout.matched)["statements"] != statements:
+        raise DataError(
+            "the runs of the two were not proven matched together",
+            where=str(source / "matched.json"),
+            hint="another machine or other versions; start in an empty folder",
+        )
+    for key in runs_of(spec):
+        path = source / "runs" / key.name / "record.json"
+        if path.exists():
+            _checked(path, key.name, statements)
+    return names
+
+
 def import_records(layout: Layout, spec: StudySpec, source: Path) -> int:
     """Take what a folder holds of this plan: records of runs and bases, and the proof that they are matched.
 
@@ -173,32 +242,9 @@ def import_records(layout: Layout, spec: StudySpec, source: Path) -> int:
         Number of records of runs that the study holds now.
 
     Raises:
-        SpecError: the folder holds another plan, or none.
-        DataError: a file is not what was written or has no digest there, a record is malformed, or is not of the run
-            that was proven matched, here or there.
+        ShadowgraphError: what `require_records` refuses.
     """
-    own = read_object(layout.plan)["plan_hash"]
-    held = read_object(source / "plan.json").get("plan_hash") if (source / "plan.json").exists() else None
-    if held != own:
-        apart = "" if held is None else differing(read_object(source / "plan.json"), read_object(layout.plan))
-        found = "no plan" if held is None else f"the plan {held}"
-        raise SpecError(f"holds {found}, and this is the plan {own}{apart}", where=str(source), hint="name another one")
-    names = [name for name in travelling(layout, spec) if (source / name).exists()]
-    require_sealed(source, ("plan.json", *names))
-    if not (source / "matched.json").exists():
-        return sum((layout.run(key) / "record.json").exists() for key in runs_of(spec))
-    statements = read_object(source / "matched.json")["statements"]
-    if layout.matched.exists() and read_object(layout.matched)["statements"] != statements:
-        raise DataError(
-            "the runs of the two were not proven matched together",
-            where=str(source / "matched.json"),
-            hint="another machine or other versions; start in an empty folder",
-        )
-    for key in runs_of(spec):
-        path = source / "runs" / key.name / "record.json"
-        if path.exists():
-            _checked(path, key.name, statements)
-    for name in names:
+    for name in require_records(read_object(layout.plan), layout, spec, source):
         if not (layout.root / name).exists():
             write_bytes(layout.root / name, (source / name).read_bytes())
     return sum((layout.run(key) / "record.json").exists() for key in runs_of(spec))

@@ -55,6 +55,17 @@ def require_sealed(folder: Path, names: Iterable[str]) -> None:
             raise DataError(found, where=str(folder / name), hint=f"restore it, or {AGAIN}")
 
 
+def lost_of(folder: Path, names: Iterable[str]) -> list[str]:
+    """Those of some files that the digests of their folder name, and that are not there."""
+    sealed = _sealed(folder)
+    return [name for name in names if name in sealed and not (folder / name).exists()]
+
+
+def manifest_of(folder: Path) -> str:
+    """Name of the file that holds the digests of a folder: of records, or of a finished study."""
+    return MANIFEST if (folder / MANIFEST).exists() else "_COMPLETE"
+
+
 def _sealed(folder: Path) -> Mapping[str, str]:
     """The digests that a folder of records, or a finished study, was left with."""
     for name in (MANIFEST, "_COMPLETE"):
