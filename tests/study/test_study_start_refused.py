@@ -270,6 +270,18 @@ def test_a_tokenizer_that_does_not_serve_the_model_is_refused(tmp_path: Path) ->
     assert caught.value.where == str(folder / "tokenizer_config.json")
 
 
+def test_an_end_of_texts_that_the_model_has_no_id_for_is_refused(tmp_path: Path) -> None:
+    spec = load(write_material(tmp_path, SPEC), StudySpec)
+    folder = write_folder(tmp_path / "start")
+    made = json.loads((folder / "tokenizer.json").read_text())
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    made["added_tokens"].append(plain | {"id": TOKENS, "content": "<end>"})
+    (folder / "tokenizer.json").write_text(json.dumps(made))
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "<end>"}')
+    with pytest.raises(CheckpointError, match="end of a text has the id 384, and the model 384 of them"):
+        place_start(spec, Layout(tmp_path / "out"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("ids", "token"), [(1, END), ([0, 1], "<pad>"), (-1, None), (10**12, None), (True, None), ([], None), ("1", None)]
 )

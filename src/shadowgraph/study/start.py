@@ -174,9 +174,8 @@ def place_start(spec: StudySpec, layout: Layout, folder: Path) -> None:
     placed = layout.base / "tokenizer"
     token = place_tokenizer(path, placed)
     tokenizer = load_tokenizer(placed)
-    largest = max(
-        tokenizer.get_vocab(with_added_tokens=False).values(), default=0
-    )  # libraries add some that none writes
+    # Added tokens stay out: libraries add some that no document holds.
+    largest = max(tokenizer.get_vocab(with_added_tokens=False).values(), default=0)
     if largest >= facts.vocabulary:
         found = f"its tokenizer has ids up to {largest:,}, and the model {facts.vocabulary:,} of them, from 0 on"
         raise CheckpointError(found, where=str(path), hint="give the tokenizer that belongs to the model")
@@ -184,5 +183,8 @@ def place_start(spec: StudySpec, layout: Layout, folder: Path) -> None:
     if end is None:
         found = "its tokenizer names no token for the end of a text" if not token else f"{printable(token)!r} has no id"
         raise CheckpointError(found, where=str(path), hint="set eos_token in tokenizer_config.json")
+    if end >= facts.vocabulary:
+        found = f"its end of a text has the id {end:,}, and the model {facts.vocabulary:,} of them, from 0 on"
+        raise CheckpointError(found, where=str(path), hint="set eos_token in tokenizer_config.json to another token")
     known: dict[str, Json] = {**asdict(facts), "end": end, "end_token": token}
     write_json(layout.start, known)
